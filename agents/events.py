@@ -1,0 +1,55 @@
+"""What can happen to an agent."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from supportdesk.core.events import DomainEvent
+
+
+@dataclass(frozen=True, kw_only=True)
+class AgentEvent(DomainEvent):
+    subject_type: ClassVar[str] = "agent"
+
+
+@dataclass(frozen=True, kw_only=True)
+class AgentCreated(AgentEvent):
+    name: ClassVar[str] = "agent.created"
+    role: str
+    department_id: int | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class AgentUpdated(AgentEvent):
+    """`fields` are the names of what changed."""
+
+    name: ClassVar[str] = "agent.updated"
+    fields: list[str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class AgentRoleChanged(AgentEvent):
+    name: ClassVar[str] = "agent.role_changed"
+    before: str
+    after: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class AgentAvailabilityChanged(AgentEvent):
+    name: ClassVar[str] = "agent.availability_changed"
+    before: str
+    after: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class AgentLoggedIn(AgentEvent):
+    name: ClassVar[str] = "agent.logged_in"
+    session_id: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class AgentLoggedOut(AgentEvent):
+    """One session ended by its owner, or by the reuse of a refresh token that was already replaced."""
+
+    name: ClassVar[str] = "agent.logged_out"
+    session_id: int
+    reason: str

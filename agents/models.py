@@ -1,0 +1,149 @@
+"""Agents, how they are grouped, and their login sessions."""
+
+from typing import ClassVar
+
+from django.contrib.auth.models import AbstractBaseUser, BaseUserManager
+from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.indexes import GinIndex
+from django.db import models
+from django.db.models import F, Q
+from django.db.models.functions import Lower
+from django.utils import timezone
+
+from agents.enums import Availability, Role
+from supportdesk.core.actor import Actor, ActorKind
+
+
+class Department(models.Model):
+    """A team that owns tickets. Its name is known to every agent; what it owns is not."""
+
+    name = models.CharField(max_length=100)
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        ordering: ClassVar = ["name"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(Lower("name"), name="department_name_unique"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Specialization(models.Model):
+    """A skill. Tickets of the categories it lists need an agent who has it."""
+
+    slug = models.SlugField(max_length=50, unique=True)
+    name = models.CharField(max_length=100)
+    categories = ArrayField(models.CharField(max_length=50), default=list, blank=True)
+
+    class Meta:
+        ordering: ClassVar = ["slug"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class AgentQuerySet(models.QuerySet["Agent"]):
+    def visible_to(self, actor: Actor) -> "AgentQuerySet":
+        """Agents whose whole record the actor may read: themselves and the agents of the actor's departments.
+
+        Of everybody else only the card (`id`, `name`, `availability`) is shown; see `agents.selectors.directory`.
+        """
+        if actor.sees_everything:
+            return self
+        reach = Q(department_id__in=actor.departments or ())
+        if actor.kind == ActorKind.PERSON:
+            reach |= Q(pk=actor.id)
+        return self.filter(reach)
+
+
+class AgentManager(BaseUserManager["Agent"]):
+    def get_queryset(self) -> AgentQuerySet:
+        return AgentQuerySet(self.model, using=self._db)
+
+    def visible_to(self, actor: Actor) -> AgentQuerySet:
+        return self.get_queryset().visible_to(actor)
+
+    def get_by_natural_key(self, username: str | None) -> "Agent":
+        """By e-mail address in any case; what Django's own login form asks."""
+        return self.get(email__iexact=username)
+
+
+class Agent(AbstractBaseUser):
+    """A member of the support team; Django's user model, so that every author, assignee and actor is one table."""
+
+    email = models.EmailField(max_length=254)
+    name = models.CharField(max_length=200)
+    role = models.CharField(max_length=16, choices=Role.choices, default=Role.AGENT)
+    department = models.ForeignKey(Department, models.PROTECT, null=True, blank=True, related_name="agents")
+    leads = models.ManyToManyField(
+        Department,
+        blank=True,
+        related_name="supervisors",
+        help_text="Departments a supervisor leads; none named means all.",
+    )
+    specializations = models.ManyToManyField(Specialization, blank=True, related_name="agents")
+    languages = ArrayField(
+        models.CharField(max_length=16), default=list, blank=True, help_text="ISO 639-1 codes such as en or pt-br."
+    )
+    capacity = models.PositiveSmallIntegerField(default=10, help_text="Open tickets the agent takes at a time.")
+    availability = models.CharField(max_length=16, choices=Availability.choices, default=Availability.OFFLINE)
+    is_active = models.BooleanField(default=True)
+    token_version = models.PositiveIntegerField(
+        default=1, help_text="Raised to end every login at once: password, role and activation changes do."
+    )
+    version = models.PositiveIntegerField(default=1)
+    created_at = models.DateTimeField(default=timezone.now)
+    updated_at = models.DateTimeField(default=timezone.now)
+
+    objects: ClassVar[AgentManager] = AgentManager()
+
+    USERNAME_FIELD = "email"
+    REQUIRED_FIELDS: ClassVar = ["name"]
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(Lower("email"), name="agent_email_unique"),
+            models.CheckConstraint(condition=Q(role__in=Role.values), name="agent_role_known"),
+            models.CheckConstraint(condition=Q(availability__in=Availability.values), name="agent_availability_known"),
+            models.CheckConstraint(condition=Q(capacity__lte=500), name="agent_capacity_bounded"),
+        ]
+        indexes: ClassVar = [
+            models.Index(F("department"), F("availability"), name="agent_department_presence"),
+            GinIndex(fields=["name"], opclasses=["gin_trgm_ops"], name="agent_name_trigram"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def is_staff(self) -> bool:
+        """Whether the admin site opens to them."""
+        return self.role in {Role.SUPERVISOR, Role.ADMIN}
+
+    def has_perm(self, perm: str, obj: object = None) -> bool:
+        """Django's model permissions: administrators only. Every admin class of ours decides for itself instead."""
+        return self.is_active and self.role == Role.ADMIN
+
+    def has_module_perms(self, app_label: str) -> bool:
+        return self.is_active and self.is_staff
+
+
+class LoginSession(models.Model):
+    """One login on one device: the family of its refresh tokens. Access tokens name it and die with it."""
+
+    agent = models.ForeignKey(Agent, models.CASCADE, related_name="login_sessions")
+    refresh_id = models.CharField(max_length=32, help_text="`jti` of the refresh token that is good now.")
+    previous_refresh_id = models.CharField(max_length=32, blank=True)
+    rotated_at = models.DateTimeField(null=True)
+    created_at = models.DateTimeField(default=timezone.now)
+    expires_at = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True)
+    end_reason = models.CharField(max_length=32, blank=True)
+
+    class Meta:
+        indexes: ClassVar = [models.Index(fields=["expires_at"], name="login_session_expiry")]
+
+    def __str__(self) -> str:
+        return f"login {self.pk}"

@@ -1,0 +1,89 @@
+"""Customers and their identities in other systems."""
+
+from typing import ClassVar
+
+from django.contrib.postgres.indexes import GinIndex
+from django.db import models
+from django.db.models import Exists, OuterRef, Q
+from django.utils import timezone
+
+from customers.enums import IdentitySource
+from supportdesk.core.actor import Actor
+from supportdesk.core.crypto import EncryptedTextField
+
+
+class CustomerQuerySet(models.QuerySet["Customer"]):
+    def visible_to(self, actor: Actor) -> "CustomerQuerySet":
+        """Customers who have a ticket the actor sees, or no ticket at all.
+
+        Tickets stand to the right of this app; they are reached through the relation they declare, so that their own
+        rule is asked and not repeated.
+        """
+        if actor.sees_everything:
+            return self
+        tickets = self.model._meta.get_field("tickets").related_model._default_manager
+        theirs = tickets.filter(customer_id=OuterRef("pk"))
+        return self.filter(Exists(theirs.visible_to(actor)) | ~Exists(theirs))
+
+
+class Customer(models.Model):
+    """Somebody who asks for help. One customer per normalised e-mail address.
+
+    E-mail, phone and address are ciphertext at rest; the first two are found by exact match through a keyed hash of
+    their normalised form. The name stays plain, for search by similarity.
+    """
+
+    name = models.CharField(max_length=200)
+    email = EncryptedTextField(null=True)
+    email_index = models.CharField(max_length=64, null=True, unique=True, editable=False)
+    phone = EncryptedTextField(null=True)
+    phone_index = models.CharField(max_length=64, null=True, db_index=True, editable=False)
+    address = EncryptedTextField(null=True)
+    timezone = models.CharField(max_length=64, blank=True, help_text="IANA name such as Europe/Berlin.")
+    language = models.CharField(max_length=16, blank=True, help_text="ISO 639-1 code such as en or pt-br.")
+    attributes = models.JSONField(default=dict, blank=True)
+    version = models.PositiveIntegerField(default=1)
+    created_at = models.DateTimeField(default=timezone.now)
+    updated_at = models.DateTimeField(default=timezone.now)
+
+    objects = CustomerQuerySet.as_manager()
+
+    class Meta:
+        constraints: ClassVar = [
+            models.CheckConstraint(
+                condition=Q(email__isnull=True, email_index__isnull=True)
+                | Q(email__isnull=False, email_index__isnull=False),
+                name="customer_email_and_index_together",
+            ),
+            models.CheckConstraint(
+                condition=Q(phone__isnull=True, phone_index__isnull=True)
+                | Q(phone__isnull=False, phone_index__isnull=False),
+                name="customer_phone_and_index_together",
+            ),
+        ]
+        indexes: ClassVar = [
+            GinIndex(fields=["name"], opclasses=["gin_trgm_ops"], name="customer_name_trigram"),
+            models.Index(fields=["created_at", "id"], name="customer_created"),
+            models.Index(fields=["updated_at", "id"], name="customer_updated"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class ExternalIdentity(models.Model):
+    """The id a customer has in another system."""
+
+    customer = models.ForeignKey(Customer, models.CASCADE, related_name="identities")
+    source = models.CharField(max_length=32, choices=IdentitySource.choices)
+    external_id = models.CharField(max_length=191)
+
+    class Meta:
+        ordering: ClassVar = ["source", "id"]
+        verbose_name_plural = "external identities"
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["source", "external_id"], name="identity_unique"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.source}:{self.external_id}"

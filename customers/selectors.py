@@ -1,0 +1,22 @@
+"""Reading customers."""
+
+from django.conf import settings
+from django.db.models import Q
+
+from customers.identity import email_index, normalised_email, normalised_phone, phone_index
+from customers.models import CustomerQuerySet
+
+
+def with_email(customers: CustomerQuerySet, email: str) -> CustomerQuerySet:
+    """Exact match of the normalised address. Raises InvalidInput when it is not one."""
+    return customers.filter(email_index=email_index(normalised_email(email)))
+
+
+def with_phone(customers: CustomerQuerySet, phone: str) -> CustomerQuerySet:
+    """Exact match of the normalised number. Raises InvalidInput when it is not one."""
+    return customers.filter(phone_index=phone_index(normalised_phone(phone, region=settings.PHONE_REGION)))
+
+
+def named(customers: CustomerQuerySet, text: str) -> CustomerQuerySet:
+    """Names that contain the text, or a word much like it (trigram word similarity of PostgreSQL's pg_trgm)."""
+    return customers.filter(Q(name__icontains=text) | Q(name__trigram_word_similar=text))

@@ -1,0 +1,141 @@
+"""Changing customers."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.conf import settings
+from django.db import IntegrityError, transaction
+
+from customers.events import CustomerCreated, CustomerUpdated
+from customers.identity import email_index, normalised_email, normalised_phone, phone_index
+from customers.models import Customer, ExternalIdentity
+from supportdesk.core.actor import Actor
+from supportdesk.core.changes import check_version, differing
+from supportdesk.core.errors import Conflict, FieldError, NotFound
+from supportdesk.core.events import emit
+
+
+class IdentityTaken(Conflict):
+    """Another customer has it. Does not say which, or whether the caller could see them."""
+
+    code = "identity_taken"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Identity:
+    source: str
+    external_id: str
+
+
+def create_customer(
+    *,
+    name: str,
+    by: Actor,
+    now: datetime,
+    email: str | None = None,
+    phone: str | None = None,
+    address: str | None = None,
+    timezone: str = "",
+    language: str = "",
+    attributes: Mapping[str, Any] | None = None,
+    identities: Iterable[Identity] = (),
+) -> Customer:
+    """A new customer. Raises InvalidInput (not an address, not a number) and IdentityTaken."""
+    customer = Customer(
+        name=name,
+        address=address,
+        timezone=timezone,
+        language=language,
+        attributes=dict(attributes or {}),
+        created_at=now,
+        updated_at=now,
+    )
+    set_email(customer, email)
+    set_phone(customer, phone)
+    with transaction.atomic():
+        _save(customer, None)
+        _add_identities(customer, identities)
+        emit(CustomerCreated(subject_id=customer.pk), by=by, at=now)
+    return customer
+
+
+def update_customer(
+    *, customer_id: int, changes: Mapping[str, Any], by: Actor, now: datetime, expected_version: int | None = None
+) -> Customer:
+    """Applies `changes` (field name to new value). What equals the present value is no change.
+
+    Raises NotFound, InvalidInput, IdentityTaken, StaleVersion.
+    """
+    with transaction.atomic():
+        customer = Customer.objects.visible_to(by).select_for_update(of=("self",)).filter(pk=customer_id).first()
+        if customer is None:
+            raise NotFound
+        check_version(customer.version, expected_version)
+        changes = {**changes, **_spelled(changes)}
+        changed = differing(customer, changes)
+        if not changed:
+            return customer
+        for name in changed - {"email", "phone"}:
+            setattr(customer, name, changes[name])
+        if "email" in changed:
+            set_email(customer, changes["email"])
+        if "phone" in changed:
+            set_phone(customer, changes["phone"])
+        customer.version += 1
+        customer.updated_at = now
+        indexes = {f"{name}_index" for name in changed & {"email", "phone"}}
+        _save(customer, [*changed, *indexes, "version", "updated_at"])
+        emit(CustomerUpdated(subject_id=customer.pk, fields=sorted(changed)), by=by, at=now)
+    return customer
+
+
+def _spelled(changes: Mapping[str, Any]) -> dict[str, str | None]:
+    """Phone and e-mail as they are stored, so that another spelling of the same number is no change."""
+    spelled: dict[str, str | None] = {}
+    if "phone" in changes:
+        phone = changes["phone"]
+        spelled["phone"] = normalised_phone(phone, region=settings.PHONE_REGION) if phone else None
+    if "email" in changes:
+        spelled["email"] = (changes["email"] or "").strip() or None
+    return spelled
+
+
+def set_email(customer: Customer, email: str | None) -> None:
+    """Sets address and index together on the instance. Raises InvalidInput."""
+    customer.email = email.strip() if email else None
+    customer.email_index = email_index(normalised_email(email)) if email else None
+
+
+def set_phone(customer: Customer, phone: str | None) -> None:
+    """Sets number, in E.164, and index together on the instance. Raises InvalidInput."""
+    customer.phone = normalised_phone(phone, region=settings.PHONE_REGION) if phone else None
+    customer.phone_index = phone_index(customer.phone) if customer.phone else None
+
+
+def _save(customer: Customer, update_fields: list[str] | None) -> None:
+    try:
+        with transaction.atomic():
+            customer.save(update_fields=update_fields)
+    except IntegrityError as error:
+        if "email_index" not in str(error):
+            raise
+        raise _taken("email", "This e-mail address cannot be used.") from None
+
+
+def _add_identities(customer: Customer, identities: Iterable[Identity]) -> None:
+    rows = [ExternalIdentity(customer=customer, source=i.source, external_id=i.external_id) for i in identities]
+    if not rows:
+        return
+    try:
+        with transaction.atomic():
+            ExternalIdentity.objects.bulk_create(rows)
+    except IntegrityError as error:
+        if "identity_unique" not in str(error):
+            raise
+        raise _taken("identities", "One of these external ids cannot be used.") from None
+
+
+def _taken(field: str, detail: str) -> IdentityTaken:
+    return IdentityTaken(detail, errors=[FieldError(field, IdentityTaken.code, detail)])

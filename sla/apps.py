@@ -1,0 +1,7 @@
+from django.apps import AppConfig
+
+
+class SLAConfig(AppConfig):
+    """Promises about the work."""
+
+    name = "sla"

@@ -1,0 +1,20 @@
+"""The Celery application: the worker's and beat's entry point."""
+
+import os
+
+from celery import Celery
+from celery.signals import setup_logging
+
+from supportdesk.schedule import SCHEDULE
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "supportdesk.settings.base")
+
+app = Celery("supportdesk")
+app.config_from_object("django.conf:settings", namespace="CELERY")
+app.conf.beat_schedule = SCHEDULE
+app.autodiscover_tasks()
+
+
+@setup_logging.connect
+def keep_our_logging(**_: object) -> None:
+    """Having a receiver is what keeps Celery from replacing the JSON logging of the settings."""

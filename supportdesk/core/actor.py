@@ -1,0 +1,48 @@
+"""Who does something, and through which door."""
+
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+
+class ActorKind(StrEnum):
+    PERSON = "person"
+    SYSTEM = "system"
+
+
+class Door(StrEnum):
+    """Where a change entered; travels with its event, so that a change is never sent back to where it came from."""
+
+    API = "api"
+    ADMIN = "admin"
+    COMMAND = "command"
+    IMPORT = "import"
+    TASK = "task"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Actor:
+    """The author of a write and the reader whose rights a query obeys.
+
+    `departments` bounds what is seen; None means no bound. `role` is the role's stored value, empty for the system.
+    """
+
+    kind: ActorKind
+    origin: Door
+    id: int | None = None
+    name: str = ""
+    role: str = ""
+    departments: frozenset[int] | None = frozenset()
+    request_id: str = ""
+
+    @property
+    def sees_everything(self) -> bool:
+        return self.departments is None
+
+    def through(self, origin: Door) -> "Actor":
+        """The same actor at another door."""
+        return replace(self, origin=origin)
+
+
+def system(name: str, *, origin: Door) -> Actor:
+    """A named part of the product itself; sees everything."""
+    return Actor(kind=ActorKind.SYSTEM, origin=origin, name=name, departments=None)

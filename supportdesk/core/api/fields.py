@@ -1,0 +1,128 @@
+"""Input fields that mean what the schema says: a JSON number is not a string that looks like one."""
+
+import unicodedata
+import zoneinfo
+from functools import cache
+from typing import Any
+
+from rest_framework import serializers
+
+MAX_ID = 2**63 - 1
+MAX_ATTRIBUTES = 50
+MAX_ATTRIBUTE_NAME = 64
+MAX_ATTRIBUTE_TEXT = 1_000
+
+
+class StrictSerializer(serializers.Serializer[Any]):
+    """Refuses members it does not know, by name."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        if isinstance(data, dict):
+            writable = {name for name, field in self.fields.items() if not field.read_only}
+            unknown = [name for name in data if name not in writable]
+            if unknown:
+                error = serializers.ErrorDetail("There is no such field to set.", code="unknown_field")
+                raise serializers.ValidationError({name: [error] for name in unknown})
+        return super().to_internal_value(data)
+
+
+class Text(serializers.CharField):
+    """A JSON string. `multiline=False` refuses control characters, which have no place in names and subjects."""
+
+    def __init__(self, *, multiline: bool = False, **kwargs: Any) -> None:
+        self.multiline = multiline
+        super().__init__(**kwargs)
+
+    def to_internal_value(self, data: Any) -> str:
+        if not isinstance(data, str):
+            raise serializers.ValidationError("Must be text.", code="wrong_type")
+        if not self.multiline and any(unicodedata.category(character) == "Cc" for character in data):
+            raise serializers.ValidationError("Must not hold line breaks or control characters.", code="control_character")
+        return super().to_internal_value(data)
+
+
+class Integer(serializers.IntegerField):
+    def to_internal_value(self, data: Any) -> int:
+        if isinstance(data, bool) or not isinstance(data, int):
+            raise serializers.ValidationError("Must be a whole number.", code="wrong_type")
+        return super().to_internal_value(data)
+
+
+class Id(Integer):
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(min_value=1, max_value=MAX_ID, **kwargs)
+
+
+class Boolean(serializers.BooleanField):
+    def to_internal_value(self, data: Any) -> bool:
+        if not isinstance(data, bool):
+            raise serializers.ValidationError("Must be true or false.", code="wrong_type")
+        return data
+
+
+class Choice(serializers.ChoiceField):
+    """One of the values, spelled exactly; a wrong one is told which there are."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        if not isinstance(data, str) or data not in self.choices:
+            allowed = ", ".join(str(choice) for choice in self.choices)
+            raise serializers.ValidationError(f"Must be one of: {allowed}.", code="invalid_choice")
+        return super().to_internal_value(data)
+
+
+class Language(Text):
+    """An ISO 639-1 code, with a region where that matters: en, pt-br."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(max_length=16, **kwargs)
+
+    def to_internal_value(self, data: Any) -> str:
+        code = super().to_internal_value(data).lower()
+        parts = code.split("-")
+        if code and not (2 <= len(parts[0]) <= 3 and all(part.isascii() and part.isalnum() for part in parts)):
+            raise serializers.ValidationError("Must be a language code such as en or pt-br.", code="invalid_language")
+        return code
+
+
+class TimeZone(Text):
+    """An IANA zone name."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(max_length=64, **kwargs)
+
+    def to_internal_value(self, data: Any) -> str:
+        name = super().to_internal_value(data)
+        if name and name not in _zones():
+            raise serializers.ValidationError("Must be a time zone such as Europe/Berlin.", code="invalid_timezone")
+        return name
+
+
+class Attributes(serializers.DictField):
+    """Free names with plain values: at most 50 names of 64 characters; text of 1,000 characters, number, boolean, null."""
+
+    def to_internal_value(self, data: Any) -> dict[str, Any]:
+        if not isinstance(data, dict):
+            raise serializers.ValidationError("Must be an object.", code="wrong_type")
+        if len(data) > MAX_ATTRIBUTES:
+            raise serializers.ValidationError(f"Must have at most {MAX_ATTRIBUTES} members.", code="too_many")
+        wrong = {name: [text] for name, value in data.items() if (text := _attribute_fault(name, value))}
+        if wrong:
+            raise serializers.ValidationError(wrong)
+        return data
+
+
+def _attribute_fault(name: str, value: Any) -> str | None:
+    if not name.strip() or len(name) > MAX_ATTRIBUTE_NAME:
+        return f"The name must have 1 to {MAX_ATTRIBUTE_NAME} characters."
+    if isinstance(value, str) and len(value) > MAX_ATTRIBUTE_TEXT:
+        return f"Must have at most {MAX_ATTRIBUTE_TEXT} characters."
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) > MAX_ID:
+        return "The number is too large."
+    if not isinstance(value, str | int | float | bool | None):
+        return "Must be text, a number, true, false or null."
+    return None
+
+
+@cache
+def _zones() -> frozenset[str]:
+    return frozenset(zoneinfo.available_timezones())

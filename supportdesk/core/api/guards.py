@@ -1,0 +1,52 @@
+"""Refusals that need no knowledge of the route: what no part of us could ever store or route."""
+
+from collections.abc import Callable
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+
+from supportdesk.core.api.exceptions import problem
+from supportdesk.core.errors import DomainError, FieldError, InvalidInput
+
+
+class BodyTooLarge(DomainError):
+    status = 413
+    code = "body_too_large"
+
+
+class RequestGuardMiddleware:
+    """Refuses a body announced as too large before a byte of it is read, and NUL or broken text in path and query."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        try:
+            _check_length(request)
+            _check_text(request)
+        except DomainError as error:
+            return problem(error)
+        return self.get_response(request)
+
+
+def body_too_large() -> BodyTooLarge:
+    return BodyTooLarge(f"The body is larger than {settings.MAX_BODY_BYTES} bytes.")
+
+
+def _check_length(request: HttpRequest) -> None:
+    announced = request.META.get("CONTENT_LENGTH") or "0"
+    if announced.isdecimal() and int(announced) > settings.MAX_BODY_BYTES:
+        raise body_too_large()
+
+
+def _check_text(request: HttpRequest) -> None:
+    if _unstorable(request.path):
+        raise InvalidInput("The path holds characters that cannot be text.")
+    for name, values in request.GET.lists():
+        if _unstorable(name) or any(_unstorable(value) for value in values):
+            detail = "The value holds characters that cannot be text (NUL or broken UTF-8)."
+            raise InvalidInput(detail, errors=[FieldError("" if _unstorable(name) else name, "invalid", detail)])
+
+
+def _unstorable(text: str) -> bool:
+    return "\0" in text or "\ufffd" in text or any("\ud800" <= character <= "\udfff" for character in text)

@@ -1,0 +1,70 @@
+"""Encryption of single columns, and the keyed hash that finds them again.
+
+A stored value reads `key id:base64(nonce + ciphertext)`. AES-256-GCM, with `table.column` as associated data, so a value
+copied into another column does not decrypt. The first key of the ring encrypts, every key of the ring decrypts.
+"""
+
+import base64
+import hmac
+import os
+from typing import Any
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from django.conf import settings
+from django.core.exceptions import FieldError
+from django.db import models
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+NONCE_BYTES = 12  # the size AES-GCM is specified for (NIST SP 800-38D)
+
+
+class DecryptionError(Exception):
+    """The value cannot be read: its key is not in the ring, or it was altered or moved. Never carries the value."""
+
+
+def encrypt(text: str, *, context: str) -> str:
+    key_id, key = next(iter(settings.ENCRYPTION_KEYS.items()))
+    nonce = os.urandom(NONCE_BYTES)
+    sealed = nonce + AESGCM(key).encrypt(nonce, text.encode(), context.encode())
+    return f"{key_id}:{base64.b64encode(sealed).decode()}"
+
+
+def decrypt(stored: str, *, context: str) -> str:
+    """The plain text. Raises DecryptionError."""
+    key_id, _, encoded = stored.partition(":")
+    key = settings.ENCRYPTION_KEYS.get(key_id)
+    if key is None:
+        raise DecryptionError(f"{context}: no key with the id of this value in SUPPORTDESK_ENCRYPTION_KEYS.")
+    try:
+        sealed = base64.b64decode(encoded, validate=True)
+        return AESGCM(key).decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], context.encode()).decode()
+    except (InvalidTag, ValueError):
+        raise DecryptionError(f"{context}: the value does not fit its key or its place.") from None
+
+
+def blind_index(normalised: str, *, context: str) -> str:
+    """A keyed hash (HMAC-SHA256, hex) under a key of its own: equal texts of one context meet, nothing else shows."""
+    message = f"{context}\0{normalised}".encode()
+    return hmac.digest(settings.BLIND_INDEX_KEY, message, "sha256").hex()
+
+
+class EncryptedTextField(models.TextField[str | None, str | None]):
+    """Text that is ciphertext in the database. Cannot be filtered on: keep a blind index beside it."""
+
+    @property
+    def _context(self) -> str:
+        return f"{self.model._meta.db_table}.{self.column}"
+
+    def get_prep_value(self, value: Any) -> Any:
+        if value is None or isinstance(value, models.Expression):
+            return value
+        return encrypt(str(value), context=self._context)
+
+    def from_db_value(self, value: str | None, expression: object, connection: BaseDatabaseWrapper) -> str | None:
+        return None if value is None else decrypt(value, context=self._context)
+
+    def get_lookup(self, lookup_name: str) -> Any:
+        if lookup_name != "isnull":
+            raise FieldError(f"{self.name} is encrypted and cannot be filtered by {lookup_name}.")
+        return super().get_lookup(lookup_name)

@@ -1,0 +1,34 @@
+"""The append-only record of everything that happened."""
+
+from typing import ClassVar
+
+from django.db import models
+from django.db.models.functions import Now
+
+
+class Event(models.Model):
+    """One fact: timeline of its subject, audit of the change, and the source of whatever follows from it.
+
+    Rows are never changed or deleted; a trigger in the database refuses both. The payload holds ids, enumerated values
+    and names of changed fields, never personal data, so erasing a person leaves history as it is.
+    """
+
+    name = models.CharField(max_length=64)
+    subject_type = models.CharField(max_length=32)
+    subject_id = models.BigIntegerField()
+    payload = models.JSONField(default=dict)
+    actor_kind = models.CharField(max_length=16)
+    actor_id = models.BigIntegerField(null=True)
+    actor_name = models.CharField(max_length=64, blank=True)
+    origin = models.CharField(max_length=16)
+    request_id = models.CharField(max_length=64, blank=True)
+    at = models.DateTimeField(help_text="When it happened; for imported history, when it happened there.")
+    recorded_at = models.DateTimeField(db_default=Now(), help_text="When this row was written.")
+
+    class Meta:
+        indexes: ClassVar = [
+            models.Index(fields=["subject_type", "subject_id", "at", "id"], name="event_timeline"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.subject_type}:{self.subject_id}"

@@ -1,0 +1,49 @@
+"""Two probes: is the process alive, and can it do its work."""
+
+from collections.abc import Callable
+
+import structlog
+from django.core.cache import cache
+from django.db import Error as DatabaseError
+from django.db import connection
+from django.http import HttpRequest, JsonResponse
+from django.views.decorators.http import require_safe
+from redis.exceptions import RedisError
+
+log = structlog.get_logger("supportdesk.health")
+
+
+@require_safe
+def alive(request: HttpRequest) -> JsonResponse:
+    """200 as long as the process answers; touches no other part, so a lost database does not restart us."""
+    return JsonResponse({"status": "ok"})
+
+
+@require_safe
+def ready(request: HttpRequest) -> JsonResponse:
+    """200 when the database and Redis answer, else 503 naming the part that does not."""
+    parts = {"database": _works(_ask_database), "redis": _works(_ask_redis)}
+    answers = all(parts.values())
+    body = {
+        "status": "ok" if answers else "unavailable",
+        "parts": {name: "ok" if works else "unavailable" for name, works in parts.items()},
+    }
+    return JsonResponse(body, status=200 if answers else 503)
+
+
+def _works(ask: Callable[[], object]) -> bool:
+    try:
+        ask()
+    except (DatabaseError, RedisError, OSError) as error:
+        log.warning("not ready", part=ask.__name__.removeprefix("_ask_"), error=type(error).__name__)
+        return False
+    return True
+
+
+def _ask_database() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1")
+
+
+def _ask_redis() -> None:
+    cache.get("readyz")

@@ -1,0 +1,65 @@
+"""Reading secrets from the environment so that a weak one refuses to boot.
+
+Every refusal names the variable and the reason, never the value.
+"""
+
+import base64
+import binascii
+import re
+from collections.abc import Mapping
+
+from django.core.exceptions import ImproperlyConfigured
+
+MIN_SECRET_BYTES = 32
+KEY_BYTES = 32  # AES-256 and HMAC-SHA256
+_PLACEHOLDER = re.compile(r"change.?me|placeholder|example|insecure|secret.?key|your.?(key|secret)|^(.)\3*$", re.I)
+_KEY_ID = re.compile(r"[a-z0-9]{1,16}")
+
+
+def secret(environ: Mapping[str, str], name: str) -> str:
+    """The value of a text secret. Raises ImproperlyConfigured when unset, blank, a placeholder or short."""
+    value = environ.get(name, "").strip()
+    if not value:
+        raise ImproperlyConfigured(f"{name} is not set. Set it to at least {MIN_SECRET_BYTES} random characters.")
+    if _PLACEHOLDER.search(value):
+        raise ImproperlyConfigured(f"{name} looks like a placeholder. Set it to a random value.")
+    if len(value.encode()) < MIN_SECRET_BYTES:
+        raise ImproperlyConfigured(f"{name} is shorter than {MIN_SECRET_BYTES} bytes.")
+    return value
+
+
+def binary_key(environ: Mapping[str, str], name: str) -> bytes:
+    """A base64-encoded key of exactly 32 bytes. Raises ImproperlyConfigured otherwise."""
+    return _decoded(name, secret(environ, name))
+
+
+def key_ring(environ: Mapping[str, str], name: str) -> dict[str, bytes]:
+    """Keys by id from `id:base64,id:base64`; the first one encrypts, all of them decrypt."""
+    ring: dict[str, bytes] = {}
+    for part in secret(environ, name).split(","):
+        key_id, colon, encoded = part.strip().partition(":")
+        if not colon or not _KEY_ID.fullmatch(key_id):
+            raise ImproperlyConfigured(f"{name} must look like k2:BASE64,k1:BASE64 with ids of a-z and 0-9.")
+        if key_id in ring:
+            raise ImproperlyConfigured(f"{name} names the key id {key_id} twice.")
+        ring[key_id] = _decoded(name, encoded)
+    return ring
+
+
+def refuse_shared(values: Mapping[str, str]) -> None:
+    """Raises ImproperlyConfigured when two variables hold one and the same secret."""
+    seen: dict[str, str] = {}
+    for name, value in values.items():
+        if value in seen:
+            raise ImproperlyConfigured(f"{name} and {seen[value]} hold the same secret. Give each its own.")
+        seen[value] = name
+
+
+def _decoded(name: str, encoded: str) -> bytes:
+    try:
+        key = base64.b64decode(encoded.strip(), validate=True)
+    except binascii.Error:
+        raise ImproperlyConfigured(f"{name} is not valid base64.") from None
+    if len(key) != KEY_BYTES or len(set(key)) < 8:
+        raise ImproperlyConfigured(f"{name} must be {KEY_BYTES} random bytes in base64.")
+    return key

@@ -1,0 +1,8 @@
+"""What runs by the clock. Beat adds these rows to its table, where an administrator may change them."""
+
+from datetime import timedelta
+from typing import Any
+
+SCHEDULE: dict[str, dict[str, Any]] = {
+    "prune login sessions": {"task": "agents.prune_login_sessions", "schedule": timedelta(hours=1)},
+}

@@ -1,0 +1,325 @@
+"""All settings, driven by the environment; read it from top to bottom. `.env.example` explains each variable.
+
+`SUPPORTDESK_ENV` is `production` (also when unset), `demo` (`make run`) or `test` (`make test`). Outside production the
+database, Redis and the secrets may come from what the embedded servers wrote below `.local/`; production takes nothing
+from there and refuses to boot when something is missing or weak.
+"""
+
+import os
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import environ
+import structlog
+from csp.constants import NONE, SELF
+from django.core.exceptions import ImproperlyConfigured
+
+from supportdesk.core import devservices, secrets
+from supportdesk.core.observability.logs import PROCESSORS
+
+BASE_DIR = Path(__file__).resolve().parent.parent.parent
+
+ENV = os.environ.get("SUPPORTDESK_ENV", "").strip() or "production"
+if ENV not in {"production", "demo", "test"}:
+    raise ImproperlyConfigured("SUPPORTDESK_ENV must be production, demo or test.")
+PRODUCTION = ENV == "production"
+DEBUG = False
+
+environment = dict(os.environ)
+if not PRODUCTION:
+    database_url, redis_url = devservices.urls_from_state(BASE_DIR)
+    local = {"DATABASE_URL": database_url, "REDIS_URL": redis_url, **devservices.secrets_from_state(BASE_DIR)}
+    environment = {name: value for name, value in local.items() if value} | environment
+env = environ.Env()
+env.ENVIRON = environment
+
+
+def required(name: str) -> str:
+    value = environment.get(name, "").strip()
+    if not value:
+        hint = "" if PRODUCTION else " (`make run` and `make manage` start one for you)"
+        raise ImproperlyConfigured(f"{name} is not set{hint}; see .env.example.")
+    return value
+
+
+# --- Secrets -----------------------------------------------------------------------------------------------------------
+
+SECRET_KEY = secrets.secret(environment, "SUPPORTDESK_SECRET_KEY")
+JWT_KEY = secrets.secret(environment, "SUPPORTDESK_JWT_KEY")
+ENCRYPTION_KEYS = secrets.key_ring(environment, "SUPPORTDESK_ENCRYPTION_KEYS")
+BLIND_INDEX_KEY = secrets.binary_key(environment, "SUPPORTDESK_BLIND_INDEX_KEY")
+secrets.refuse_shared(
+    {
+        name: environment[name].strip().rpartition(":")[2]
+        for name in (
+            "SUPPORTDESK_SECRET_KEY",
+            "SUPPORTDESK_JWT_KEY",
+            "SUPPORTDESK_ENCRYPTION_KEYS",
+            "SUPPORTDESK_BLIND_INDEX_KEY",
+        )
+    }
+)
+
+# --- Django ------------------------------------------------------------------------------------------------------------
+
+LOCAL_HOSTS = [] if PRODUCTION else ["localhost", "127.0.0.1", "[::1]"]
+ALLOWED_HOSTS: list[str] = env.list("SUPPORTDESK_ALLOWED_HOSTS", default=LOCAL_HOSTS)
+if PRODUCTION and (not ALLOWED_HOSTS or "*" in ALLOWED_HOSTS):
+    raise ImproperlyConfigured("SUPPORTDESK_ALLOWED_HOSTS must name the hosts that are served, without a bare *.")
+CSRF_TRUSTED_ORIGINS: list[str] = env.list("SUPPORTDESK_CSRF_TRUSTED_ORIGINS", default=[])
+
+INSTALLED_APPS = [
+    "supportdesk",
+    "supportdesk.core",
+    "quimbi",
+    "agents",
+    "customers",
+    "tickets",
+    "sla",
+    "integrations",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.messages",
+    "django.contrib.postgres",
+    "django.contrib.sessions",
+    "django.contrib.staticfiles",
+    "rest_framework",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "django_filters",
+    "django_celery_beat",
+]
+
+MIDDLEWARE = [
+    "supportdesk.core.observability.middleware.RequestContextMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "supportdesk.core.api.guards.RequestGuardMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+
+ROOT_URLCONF = "supportdesk.urls"
+WSGI_APPLICATION = "supportdesk.wsgi.application"
+APPEND_SLASH = False
+TEMPLATES: list[dict[str, Any]] = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    }
+]
+
+LANGUAGE_CODE = "en-us"
+TIME_ZONE = "UTC"
+USE_TZ = True
+
+STATIC_URL = "/static/"
+STATIC_ROOT = BASE_DIR / "staticfiles"
+STATICFILES_DIRS = [BASE_DIR / "templates" / "static"]
+WHITENOISE_USE_FINDERS = not PRODUCTION
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {
+        "BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"
+        if PRODUCTION
+        else "django.contrib.staticfiles.storage.StaticFilesStorage"
+    },
+}
+
+# --- Database and Redis ------------------------------------------------------------------------------------------------
+
+# A WSGI thread keeps its connection: opening one per request costs more than most requests do. The server ends a
+# statement, a lock wait or an idle transaction before the client gives up; commands and workers have more time.
+DATABASES = {"default": env.db_url_config(required("DATABASE_URL"))}
+DATABASES["default"] |= {
+    "ENGINE": "django.db.backends.postgresql",
+    "CONN_MAX_AGE": None,
+    "CONN_HEALTH_CHECKS": True,
+}
+DATABASES["default"].setdefault("OPTIONS", {})
+DATABASES["default"]["OPTIONS"] |= {
+    "connect_timeout": 5,
+    "options": " ".join(
+        [
+            f"-c statement_timeout={env.int('SUPPORTDESK_STATEMENT_TIMEOUT_MS', default=0)}",
+            f"-c lock_timeout={env.int('SUPPORTDESK_LOCK_TIMEOUT_MS', default=0)}",
+            f"-c idle_in_transaction_session_timeout={env.int('SUPPORTDESK_IDLE_TIMEOUT_MS', default=0)}",
+        ]
+    ),
+}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+REDIS_URL = required("REDIS_URL")
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        "LOCATION": REDIS_URL,
+        "OPTIONS": {"socket_timeout": 0.3, "socket_connect_timeout": 0.3},
+        "KEY_PREFIX": "supportdesk",
+    }
+}
+
+# --- People and sessions -----------------------------------------------------------------------------------------------
+
+AUTH_USER_MODEL = "agents.Agent"
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+LOGIN_URL = "admin:login"
+SESSION_ENGINE = "django.contrib.sessions.backends.cached_db"
+SESSION_COOKIE_NAME = "supportdesk_admin"
+SESSION_COOKIE_AGE = 12 * 60 * 60
+SESSION_COOKIE_SAMESITE = "Strict"
+CSRF_COOKIE_SAMESITE = "Strict"
+
+ACCESS_TOKEN_LIFETIME = timedelta(minutes=10)
+LOGIN_SESSION_LIFETIME = timedelta(days=14)
+REFRESH_GRACE = timedelta(seconds=30)  # two tabs that refresh at once both go on
+
+SIMPLE_JWT = {
+    "ALGORITHM": "HS256",
+    "SIGNING_KEY": JWT_KEY,
+    "ISSUER": "supportdesk",
+    "AUDIENCE": "supportdesk-api",
+    "ACCESS_TOKEN_LIFETIME": ACCESS_TOKEN_LIFETIME,
+    "REFRESH_TOKEN_LIFETIME": LOGIN_SESSION_LIFETIME,
+    "USER_ID_CLAIM": "sub",
+    "UPDATE_LAST_LOGIN": False,
+}
+
+# --- API ---------------------------------------------------------------------------------------------------------------
+
+MAX_BODY_BYTES = 1024 * 1024
+DATA_UPLOAD_MAX_MEMORY_SIZE = MAX_BODY_BYTES
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 500
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["agents.api.authentication.AccessTokenAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["supportdesk.core.api.permissions.RoleAllowed"],
+    "DEFAULT_PARSER_CLASSES": ["supportdesk.core.api.parsers.StrictJSONParser"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PAGINATION_CLASS": "supportdesk.core.api.pagination.KeysetPagination",
+    "DEFAULT_SCHEMA_CLASS": "supportdesk.core.api.schema.ProblemAutoSchema",
+    "EXCEPTION_HANDLER": "supportdesk.core.api.exceptions.problem_response",
+    "UNAUTHENTICATED_USER": None,
+    "COERCE_DECIMAL_TO_STRING": False,
+    "DATETIME_FORMAT": "iso-8601",
+}
+
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Support Desk API",
+    "VERSION": "1",
+    "DESCRIPTION": (BASE_DIR / "docs" / "api-introduction.md").read_text(),
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SERVE_PUBLIC": True,
+    "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
+    "SERVE_AUTHENTICATION": [],
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "REDOC_DIST": "SIDECAR",
+    "COMPONENT_SPLIT_REQUEST": True,
+    "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
+    "POSTPROCESSING_HOOKS": ["drf_spectacular.hooks.postprocess_schema_enums"],
+}
+
+# --- Tickets -----------------------------------------------------------------------------------------------------------
+
+# Region for phone numbers written without a country code (ISO 3166-1 alpha-2); empty: such numbers are refused.
+PHONE_REGION: str = env.str("SUPPORTDESK_PHONE_REGION", default="")
+
+# --- Background work ---------------------------------------------------------------------------------------------------
+
+CELERY_BROKER_URL = REDIS_URL
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_ACCEPT_CONTENT = ["json"]
+CELERY_TASK_SERIALIZER = "json"
+CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_REJECT_ON_WORKER_LOST = True
+CELERY_TASK_TIME_LIMIT = 60
+CELERY_TASK_SOFT_TIME_LIMIT = 50
+# Must be 1: with late acks and a larger prefetch a worker dies on a broker restart and strands its tasks.
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 120}  # seconds, longer than the longest task
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_BEAT_SCHEDULER = "supportdesk.beat:Scheduler"
+CELERY_TIMEZONE = "UTC"
+
+# --- HTTP security -----------------------------------------------------------------------------------------------------
+
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_REFERRER_POLICY = "same-origin"
+SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SECURE = PRODUCTION
+CSRF_COOKIE_SECURE = PRODUCTION
+SECURE_SSL_REDIRECT = PRODUCTION
+SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]
+SECURE_HSTS_SECONDS = 365 * 24 * 60 * 60 if PRODUCTION else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = PRODUCTION
+SECURE_HSTS_PRELOAD = PRODUCTION
+if env.bool("SUPPORTDESK_BEHIND_TLS_PROXY", default=False):
+    # Only for a proxy that sets this header itself and drops the one a client sends.
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [SELF],
+        "img-src": [SELF, "data:"],
+        "object-src": [NONE],
+        "base-uri": [SELF],
+        "form-action": [SELF],
+        "frame-ancestors": [NONE],
+    }
+}
+
+# --- Logs --------------------------------------------------------------------------------------------------------------
+
+LOG_LEVEL: str = env.str("SUPPORTDESK_LOG_LEVEL", default="INFO")
+LOGGING: dict[str, Any] = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {
+        "json": {
+            "()": "structlog.stdlib.ProcessorFormatter",
+            "foreign_pre_chain": PROCESSORS,
+            "processors": [
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                structlog.processors.JSONRenderer(),
+            ],
+        }
+    },
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json"}},
+    "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
+    "loggers": {
+        "django": {"handlers": [], "level": LOG_LEVEL, "propagate": True},
+        "django.server": {"handlers": [], "level": "WARNING", "propagate": True},
+        # Our own middleware writes one line per request; Django's would repeat it with the path's query in it.
+        "django.request": {"handlers": [], "level": "CRITICAL", "propagate": True},
+        "celery.app.trace": {"level": "WARNING"},
+        "celery.worker.strategy": {"level": "WARNING"},
+    },
+}
+structlog.configure(
+    processors=[*PROCESSORS, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+    logger_factory=structlog.stdlib.LoggerFactory(),
+    cache_logger_on_first_use=True,
+)

@@ -1,0 +1,9 @@
+"""HTTP under a WSGI server."""
+
+import os
+
+from django.core.wsgi import get_wsgi_application
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "supportdesk.settings.base")
+
+application = get_wsgi_application()

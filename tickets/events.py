@@ -1,0 +1,82 @@
+"""What can happen to a ticket. Each fact of its conversation and its assignment is a fact of the ticket."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from supportdesk.core.events import DomainEvent
+
+
+@dataclass(frozen=True, kw_only=True)
+class TicketEvent(DomainEvent):
+    subject_type: ClassVar[str] = "ticket"
+
+
+@dataclass(frozen=True, kw_only=True)
+class TicketCreated(TicketEvent):
+    name: ClassVar[str] = "ticket.created"
+    customer_id: int
+    channel: str
+    priority: str
+    category: str
+    follow_up_of: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class TicketStatusChanged(TicketEvent):
+    name: ClassVar[str] = "ticket.status_changed"
+    before: str
+    after: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class TicketPriorityChanged(TicketEvent):
+    name: ClassVar[str] = "ticket.priority_changed"
+    before: str
+    after: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class TicketUpdated(TicketEvent):
+    """`fields` are the names of what changed besides status and priority, which have facts of their own."""
+
+    name: ClassVar[str] = "ticket.updated"
+    fields: list[str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TicketArchived(TicketEvent):
+    name: ClassVar[str] = "ticket.archived"
+
+
+@dataclass(frozen=True, kw_only=True)
+class TicketAssigned(TicketEvent):
+    name: ClassVar[str] = "ticket.assigned"
+    agent_id: int
+    previous_agent_id: int | None
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class MessageAdded(TicketEvent):
+    """`public_reply` is true for the one thing that answers a customer: a message that a person sent them."""
+
+    name: ClassVar[str] = "ticket.message_added"
+    message_id: int
+    position: int
+    sender: str
+    public_reply: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class NoteAdded(TicketEvent):
+    name: ClassVar[str] = "ticket.note_added"
+    note_id: int
+    mentions: list[int]
+
+
+@dataclass(frozen=True, kw_only=True)
+class FollowUpOpened(TicketEvent):
+    """On the closed ticket: the customer wrote again and a new ticket took it up."""
+
+    name: ClassVar[str] = "ticket.follow_up_opened"
+    follow_up_id: int

@@ -1,0 +1,63 @@
+"""What was said: messages the customer sees, and notes they never see."""
+
+from typing import ClassVar
+
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+
+from agents.models import Agent
+from tickets.enums import Channel, Sender
+from tickets.models.ticket import Ticket
+
+
+class Message(models.Model):
+    """A line of the conversation with the customer. Its position counts from 1 within the ticket, without gaps."""
+
+    ticket = models.ForeignKey(Ticket, models.CASCADE, related_name="messages")
+    position = models.PositiveIntegerField()
+    sender = models.CharField(max_length=16, choices=Sender.choices)
+    agent = models.ForeignKey(Agent, models.PROTECT, null=True, blank=True, related_name="messages")
+    system_name = models.CharField(max_length=64, blank=True, help_text="Who speaks, when the sender is the system.")
+    body = models.TextField()
+    channel = models.CharField(max_length=16, choices=Channel.choices)
+    automated = models.BooleanField(default=False, help_text="An automatic reply; never counts as a response.")
+    source = models.CharField(max_length=32, blank=True)
+    external_id = models.CharField(max_length=191, null=True, blank=True)
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        ordering: ClassVar = ["ticket", "position"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["ticket", "position"], name="message_position_unique"),
+            models.UniqueConstraint(
+                fields=["source", "external_id"],
+                condition=Q(external_id__isnull=False),
+                name="message_external_id_unique",
+            ),
+            models.CheckConstraint(
+                condition=Q(sender=Sender.AGENT, agent__isnull=False)
+                | Q(sender__in=[Sender.CUSTOMER, Sender.SYSTEM], agent__isnull=True),
+                name="message_agent_iff_sent_by_one",
+            ),
+            models.CheckConstraint(condition=Q(position__gte=1), name="message_position_from_one"),
+        ]
+
+    def __str__(self) -> str:
+        return f"message {self.position} of ticket {self.ticket_id}"
+
+
+class Note(models.Model):
+    """A remark among agents. In a table of its own, so that nothing made for customers can reach one by mistake."""
+
+    ticket = models.ForeignKey(Ticket, models.CASCADE, related_name="notes")
+    author = models.ForeignKey(Agent, models.PROTECT, related_name="notes")
+    body = models.TextField()
+    mentions = models.ManyToManyField(Agent, related_name="mentioned_in", blank=True)
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        indexes: ClassVar = [models.Index(fields=["ticket", "id"], name="note_ticket")]
+
+    def __str__(self) -> str:
+        return f"note {self.pk} on ticket {self.ticket_id}"

@@ -1,0 +1,63 @@
+"""Reading tickets, within what the actor may see."""
+
+from dataclasses import dataclass
+
+from django.db.models import OuterRef, QuerySet, Subquery
+
+from supportdesk.core.actor import Actor
+from supportdesk.core.errors import NotFound
+from supportdesk.core.models import Event
+from tickets.models import Assignment, Message, Note, Ticket
+from tickets.models.ticket import TicketQuerySet
+
+
+@dataclass(frozen=True, kw_only=True)
+class Detail:
+    """A ticket with what stands beside it; `assignment` is the open one."""
+
+    ticket: Ticket
+    assignment: Assignment | None
+
+
+def listed(actor: Actor) -> TicketQuerySet:
+    """Rows for any list of tickets: with names of customer, assignee and department, in one statement."""
+    return Ticket.objects.visible_to(actor).select_related("customer", "assignee", "department")
+
+
+def detail(*, ticket_id: int, actor: Actor) -> Detail:
+    """Raises NotFound."""
+    first_message = Message.objects.filter(ticket=OuterRef("pk"), position=1).values("body")
+    ticket = (
+        listed(actor)
+        .annotate(description=Subquery(first_message))
+        .prefetch_related("customer__identities")
+        .filter(pk=ticket_id)
+        .first()
+    )
+    if ticket is None:
+        raise NotFound
+    current = Assignment.objects.select_related("agent").filter(ticket=ticket, ended_at__isnull=True).first()
+    return Detail(ticket=ticket, assignment=current)
+
+
+def messages(*, ticket_id: int, actor: Actor) -> QuerySet[Message]:
+    """The conversation. Raises NotFound."""
+    return Message.objects.filter(ticket=_seen(ticket_id, actor)).select_related("agent")
+
+
+def notes(*, ticket_id: int, actor: Actor) -> QuerySet[Note]:
+    """The agents' notes. Raises NotFound."""
+    return (
+        Note.objects.filter(ticket=_seen(ticket_id, actor)).select_related("author").prefetch_related("mentions")
+    )
+
+
+def timeline(*, ticket_id: int, actor: Actor) -> QuerySet[Event]:
+    """Everything that happened to the ticket. Raises NotFound."""
+    return Event.objects.filter(subject_type="ticket", subject_id=_seen(ticket_id, actor))
+
+
+def _seen(ticket_id: int, actor: Actor) -> int:
+    if not Ticket.objects.visible_to(actor).filter(pk=ticket_id).exists():
+        raise NotFound
+    return ticket_id

@@ -1,0 +1,174 @@
+"""What is said on a ticket: messages for the customer, notes among agents."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db import IntegrityError, transaction
+
+from agents.models import Agent
+from supportdesk.core.actor import Actor, ActorKind
+from supportdesk.core.errors import Conflict, FieldError, InvalidInput
+from supportdesk.core.events import emit
+from tickets.enums import Category, Channel, Priority, Sender, Status
+from tickets.events import FollowUpOpened, MessageAdded, NoteAdded, TicketStatusChanged
+from tickets.models import Message, Note, Ticket
+from tickets.services import lifecycle
+from tickets.status import REOPENED_BY_CUSTOMER
+
+
+class MessageExternalIdTaken(Conflict):
+    """A message with this source and external id exists already."""
+
+    code = "external_id_taken"
+
+
+class TicketClosed(Conflict):
+    """Closed is final for us; only the customer's next word opens something new."""
+
+    code = "ticket_closed"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Posted:
+    """A message and the ticket it ended up on, which is another one when the customer wrote on a closed ticket."""
+
+    message: Message
+    ticket: Ticket
+    follow_up: bool = False
+
+
+def add_message(
+    *,
+    ticket_id: int,
+    body: str,
+    sender: Sender,
+    by: Actor,
+    now: datetime,
+    channel: Channel | None = None,
+    source: str = "",
+    external_id: str | None = None,
+) -> Posted:
+    """Adds a line to the conversation at the next position.
+
+    A customer's message reopens a pending, held or resolved ticket; on a closed or archived one it opens a follow-up
+    ticket that names its predecessor. A message by an agent is a public reply and ends the customer's wait.
+    `channel` is the ticket's own unless given. Raises NotFound, TicketClosed, MessageExternalIdTaken.
+    """
+    try:
+        with transaction.atomic():
+            ticket = lifecycle.locked(ticket_id, by=by)
+            follow_up = ticket.status == Status.CLOSED
+            if follow_up:
+                if sender != Sender.CUSTOMER:
+                    raise TicketClosed("This ticket is closed. Open a new one to write to the customer.")
+                return _open_follow_up(
+                    ticket, body=body, by=by, now=now, channel=channel, source=source, external_id=external_id
+                )
+            message = _append(
+                ticket,
+                Message(
+                    body=body,
+                    sender=sender,
+                    agent_id=by.id if sender == Sender.AGENT else None,
+                    channel=channel or ticket.channel,
+                    source=source,
+                    external_id=external_id,
+                    created_at=now,
+                ),
+                by=by,
+            )
+            return Posted(message=message, ticket=ticket)
+    except IntegrityError as error:
+        if "message_external_id_unique" not in str(error):
+            raise
+        detail = "There is a message with this source and external id."
+        raise MessageExternalIdTaken(
+            detail, errors=[FieldError("external_id", MessageExternalIdTaken.code, detail)]
+        ) from None
+
+
+def add_note(*, ticket_id: int, body: str, by: Actor, now: datetime, mentions: Sequence[int] = ()) -> Note:
+    """Adds an internal note by the acting agent. Mentioned agents must be active and able to see the ticket.
+
+    Raises NotFound, InvalidInput (field `mentions`), Archived.
+    """
+    if by.kind != ActorKind.PERSON:
+        raise InvalidInput.on("author", "Only an agent writes notes.")
+    with transaction.atomic():
+        ticket = lifecycle.locked(ticket_id, by=by)
+        lifecycle.refuse_archived(ticket)
+        mentioned = _mentionable(ticket, mentions)
+        note = Note.objects.create(ticket=ticket, author_id=by.id, body=body, created_at=now)
+        note.mentions.set(mentioned)
+        emit(NoteAdded(subject_id=ticket.pk, note_id=note.pk, mentions=sorted(mentioned)), by=by, at=now)
+    return note
+
+
+def _append(ticket: Ticket, message: Message, *, by: Actor) -> Message:
+    """Puts the message at the end of the locked ticket and draws every consequence on the ticket itself."""
+    now, before = message.created_at, Status(ticket.status)
+    message.ticket, message.position = ticket, ticket.last_position + 1
+    message.save()
+    ticket.last_position, ticket.last_activity_at = message.position, now
+    public_reply = message.sender == Sender.AGENT and not message.automated
+    if public_reply:
+        ticket.first_response_at = ticket.first_response_at or now
+        ticket.waiting_since = None
+    elif message.sender == Sender.CUSTOMER:
+        if before in REOPENED_BY_CUSTOMER:
+            lifecycle.set_status(ticket, Status.OPEN, now=now)
+        ticket.waiting_since = ticket.waiting_since or now
+    lifecycle.save(ticket, "last_position", "last_activity_at", "first_response_at", now=now)
+    added = MessageAdded(
+        subject_id=ticket.pk,
+        message_id=message.pk,
+        position=message.position,
+        sender=message.sender,
+        public_reply=public_reply,
+    )
+    reopened = TicketStatusChanged(subject_id=ticket.pk, before=before.value, after=ticket.status)
+    emit(added, *([reopened] if ticket.status != before else []), by=by, at=now)
+    return message
+
+
+def _open_follow_up(
+    closed: Ticket,
+    *,
+    body: str,
+    by: Actor,
+    now: datetime,
+    channel: Channel | None,
+    source: str,
+    external_id: str | None,
+) -> Posted:
+    follow_up = lifecycle.create_ticket(
+        customer=closed.customer,
+        subject=closed.subject,
+        description=body,
+        priority=Priority(closed.priority),
+        channel=channel or Channel(closed.channel),
+        category=Category(closed.category),
+        tags=closed.tags,
+        language=closed.language,
+        department=closed.department,
+        follow_up_of=closed,
+        by=by,
+        now=now,
+    )
+    message = follow_up.messages.get(position=1)
+    message.source, message.external_id = source, external_id
+    message.save(update_fields=["source", "external_id"])
+    emit(FollowUpOpened(subject_id=closed.pk, follow_up_id=follow_up.pk), by=by, at=now)
+    return Posted(message=message, ticket=follow_up, follow_up=True)
+
+
+def _mentionable(ticket: Ticket, ids: Sequence[int]) -> set[int]:
+    wanted = set(ids)
+    found = set(
+        Agent.objects.get_queryset().filter(pk__in=wanted, is_active=True).values_list("pk", flat=True)
+    )
+    missing = sorted(wanted - found)
+    if missing:
+        raise InvalidInput.on("mentions", f"There is no agent {missing[0]} to mention.", "not_found")
+    return found
