@@ -10,6 +10,9 @@ class Role(models.TextChoices):
     ADMIN = "admin", "Administrator"
 
 
+EVERY_ROLE = frozenset(Role.values)
+
+
 class Availability(models.TextChoices):
     ONLINE = "online", "Online"
     BUSY = "busy", "Busy"

@@ -14,11 +14,19 @@ from agents.enums import Availability, Role
 from supportdesk.core.actor import Actor, ActorKind
 
 
+class DepartmentQuerySet(models.QuerySet["Department"]):
+    def visible_to(self, actor: Actor) -> "DepartmentQuerySet":
+        """All of them: names of departments are known to everyone who works here."""
+        return self
+
+
 class Department(models.Model):
     """A team that owns tickets. Its name is known to every agent; what it owns is not."""
 
     name = models.CharField(max_length=100)
     created_at = models.DateTimeField(default=timezone.now)
+
+    objects = DepartmentQuerySet.as_manager()
 
     class Meta:
         ordering: ClassVar = ["name"]
@@ -30,12 +38,20 @@ class Department(models.Model):
         return self.name
 
 
+class SpecializationQuerySet(models.QuerySet["Specialization"]):
+    def visible_to(self, actor: Actor) -> "SpecializationQuerySet":
+        """All of them: the list of skills is no secret."""
+        return self
+
+
 class Specialization(models.Model):
     """A skill. Tickets of the categories it lists need an agent who has it."""
 
     slug = models.SlugField(max_length=50, unique=True)
     name = models.CharField(max_length=100)
     categories = ArrayField(models.CharField(max_length=50), default=list, blank=True)
+
+    objects = SpecializationQuerySet.as_manager()
 
     class Meta:
         ordering: ClassVar = ["slug"]
@@ -56,6 +72,14 @@ class AgentQuerySet(models.QuerySet["Agent"]):
         if actor.kind == ActorKind.PERSON:
             reach |= Q(pk=actor.id)
         return self.filter(reach)
+
+    def reaching(self, department_id: int | None, *, or_id: int | None = None) -> "AgentQuerySet":
+        """Active agents who see what belongs to the department (None: to no department), and agent `or_id`."""
+        active = self.filter(is_active=True)
+        if department_id is None:
+            return active
+        supervisors = Q(role=Role.SUPERVISOR) & (Q(leads=department_id) | Q(leads__isnull=True))
+        return active.filter(Q(department_id=department_id) | Q(role=Role.ADMIN) | supervisors | Q(pk=or_id)).distinct()
 
 
 class AgentManager(BaseUserManager["Agent"]):
@@ -130,6 +154,12 @@ class Agent(AbstractBaseUser):
         return self.is_active and self.is_staff
 
 
+class LoginSessionQuerySet(models.QuerySet["LoginSession"]):
+    def visible_to(self, actor: Actor) -> "LoginSessionQuerySet":
+        """One's own logins."""
+        return self if actor.kind == ActorKind.SYSTEM else self.filter(agent_id=actor.id)
+
+
 class LoginSession(models.Model):
     """One login on one device: the family of its refresh tokens. Access tokens name it and die with it."""
 
@@ -141,6 +171,8 @@ class LoginSession(models.Model):
     expires_at = models.DateTimeField()
     ended_at = models.DateTimeField(null=True)
     end_reason = models.CharField(max_length=32, blank=True)
+
+    objects = LoginSessionQuerySet.as_manager()
 
     class Meta:
         indexes: ClassVar = [models.Index(fields=["expires_at"], name="login_session_expiry")]

@@ -27,10 +27,14 @@ _MANY = frozenset({"leads", "specializations"})
 
 
 class EmailTaken(Conflict):
+    """Another agent has this e-mail address."""
+
     code = "email_taken"
 
 
 class DepartmentTaken(Conflict):
+    """Another department has this name."""
+
     code = "name_taken"
 
 
@@ -172,7 +176,5 @@ def _state_changes(agent: Agent, changed: set[str], before: dict[str, str], *, b
     if "role" in changed:
         emit(AgentRoleChanged(subject_id=agent.pk, before=before["role"], after=agent.role), by=by, at=now)
     if "availability" in changed:
-        event = AgentAvailabilityChanged(
-            subject_id=agent.pk, before=before["availability"], after=agent.availability
-        )
+        event = AgentAvailabilityChanged(subject_id=agent.pk, before=before["availability"], after=agent.availability)
         emit(event, by=by, at=now)

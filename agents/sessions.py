@@ -28,10 +28,14 @@ PRUNE_BATCH = 5_000
 
 
 class BadCredentials(NotAuthenticated):
+    """The e-mail address or the password is wrong, or the account is not active."""
+
     code = "bad_credentials"
 
 
 class BadToken(NotAuthenticated):
+    """The refresh token is invalid, expired, already used, or its login has ended."""
+
     code = "token_not_valid"
 
 
@@ -156,4 +160,3 @@ def _new_id() -> str:
 def _unknown_account_hash() -> str:
     """A hash no password fits, made with the present hasher, so that an unknown account costs the same check."""
     return make_password(uuid.uuid4().hex)
-

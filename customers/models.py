@@ -5,7 +5,7 @@ from typing import ClassVar
 from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 from django.db.models import Exists, OuterRef, Q
-from django.utils import timezone
+from django.utils.timezone import now
 
 from customers.enums import IdentitySource
 from supportdesk.core.actor import Actor
@@ -43,8 +43,8 @@ class Customer(models.Model):
     language = models.CharField(max_length=16, blank=True, help_text="ISO 639-1 code such as en or pt-br.")
     attributes = models.JSONField(default=dict, blank=True)
     version = models.PositiveIntegerField(default=1)
-    created_at = models.DateTimeField(default=timezone.now)
-    updated_at = models.DateTimeField(default=timezone.now)
+    created_at = models.DateTimeField(default=now)
+    updated_at = models.DateTimeField(default=now)
 
     objects = CustomerQuerySet.as_manager()
 
@@ -71,12 +71,20 @@ class Customer(models.Model):
         return self.name
 
 
+class ExternalIdentityQuerySet(models.QuerySet["ExternalIdentity"]):
+    def visible_to(self, actor: Actor) -> "ExternalIdentityQuerySet":
+        """Those of the customers the actor sees."""
+        return self if actor.sees_everything else self.filter(customer__in=Customer.objects.visible_to(actor))
+
+
 class ExternalIdentity(models.Model):
     """The id a customer has in another system."""
 
     customer = models.ForeignKey(Customer, models.CASCADE, related_name="identities")
     source = models.CharField(max_length=32, choices=IdentitySource.choices)
     external_id = models.CharField(max_length=191)
+
+    objects = ExternalIdentityQuerySet.as_manager()
 
     class Meta:
         ordering: ClassVar = ["source", "id"]

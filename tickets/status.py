@@ -18,6 +18,8 @@ REOPENED_BY_CUSTOMER = frozenset({Status.PENDING, Status.ON_HOLD, Status.RESOLVE
 
 
 class IllegalTransition(Conflict):
+    """The ticket's present status does not lead to the wanted one."""
+
     code = "illegal_transition"
 
 

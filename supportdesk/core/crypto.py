@@ -1,7 +1,7 @@
 """Encryption of single columns, and the keyed hash that finds them again.
 
-A stored value reads `key id:base64(nonce + ciphertext)`. AES-256-GCM, with `table.column` as associated data, so a value
-copied into another column does not decrypt. The first key of the ring encrypts, every key of the ring decrypts.
+A stored value reads `key id:base64(nonce + ciphertext)`. AES-256-GCM, with `table.column` as associated data, so a
+value copied into another column does not decrypt. The first key of the ring encrypts, every key of the ring decrypts.
 """
 
 import base64
@@ -49,7 +49,7 @@ def blind_index(normalised: str, *, context: str) -> str:
     return hmac.digest(settings.BLIND_INDEX_KEY, message, "sha256").hex()
 
 
-class EncryptedTextField(models.TextField[str | None, str | None]):
+class EncryptedTextField(models.TextField):  # type: ignore[type-arg]
     """Text that is ciphertext in the database. Cannot be filtered on: keep a blind index beside it."""
 
     @property

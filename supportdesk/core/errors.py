@@ -52,6 +52,8 @@ class NotFound(DomainError):
 
 
 class NotAuthenticated(DomainError):
+    """The request carries no sound credential."""
+
     status = 401
     code = "not_authenticated"
 

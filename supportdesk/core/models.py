@@ -32,3 +32,27 @@ class Event(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} {self.subject_type}:{self.subject_id}"
+
+
+class ImportRecord(models.Model):
+    """What an import made of one row of one source: how a second run, or one after a crash, knows what is done.
+
+    `digest` is the SHA-256 of the row as it was read, so an unchanged row costs nothing; `subject_version` is the
+    version the import left behind, so a row that changed since never overwrites what people did here.
+    """
+
+    kind = models.CharField(max_length=32)
+    source = models.CharField(max_length=32)
+    external_id = models.CharField(max_length=191)
+    digest = models.CharField(max_length=64)
+    subject_id = models.BigIntegerField()
+    subject_version = models.PositiveIntegerField()
+    imported_at = models.DateTimeField()
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["kind", "source", "external_id"], name="import_record_unique"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.source}:{self.external_id}"

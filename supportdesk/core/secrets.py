@@ -12,7 +12,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 MIN_SECRET_BYTES = 32
 KEY_BYTES = 32  # AES-256 and HMAC-SHA256
-_PLACEHOLDER = re.compile(r"change.?me|placeholder|example|insecure|secret.?key|your.?(key|secret)|^(.)\3*$", re.I)
+_PLACEHOLDER = re.compile(r"change.?me|placeholder|example|insecure|secret.?key|your.?(key|secret)|^(.)\2*$", re.I)
 _KEY_ID = re.compile(r"[a-z0-9]{1,16}")
 
 

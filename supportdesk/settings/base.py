@@ -9,6 +9,7 @@ import os
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import environ
 import structlog
@@ -43,7 +44,7 @@ def required(name: str) -> str:
     return value
 
 
-# --- Secrets -----------------------------------------------------------------------------------------------------------
+# --- Secrets ---------------------------------------------------------------------------------------------------------
 
 SECRET_KEY = secrets.secret(environment, "SUPPORTDESK_SECRET_KEY")
 JWT_KEY = secrets.secret(environment, "SUPPORTDESK_JWT_KEY")
@@ -61,7 +62,7 @@ secrets.refuse_shared(
     }
 )
 
-# --- Django ------------------------------------------------------------------------------------------------------------
+# --- Django ----------------------------------------------------------------------------------------------------------
 
 LOCAL_HOSTS = [] if PRODUCTION else ["localhost", "127.0.0.1", "[::1]"]
 ALLOWED_HOSTS: list[str] = env.list("SUPPORTDESK_ALLOWED_HOSTS", default=LOCAL_HOSTS)
@@ -129,7 +130,7 @@ TIME_ZONE = "UTC"
 USE_TZ = True
 
 STATIC_URL = "/static/"
-STATIC_ROOT = BASE_DIR / "staticfiles"
+STATIC_ROOT = BASE_DIR / "staticfiles" if PRODUCTION else None  # elsewhere files are served from where they lie
 STATICFILES_DIRS = [BASE_DIR / "templates" / "static"]
 WHITENOISE_USE_FINDERS = not PRODUCTION
 STORAGES = {
@@ -141,7 +142,7 @@ STORAGES = {
     },
 }
 
-# --- Database and Redis ------------------------------------------------------------------------------------------------
+# --- Database and Redis ----------------------------------------------------------------------------------------------
 
 # A WSGI thread keeps its connection: opening one per request costs more than most requests do. The server ends a
 # statement, a lock wait or an idle transaction before the client gives up; commands and workers have more time.
@@ -150,6 +151,7 @@ DATABASES["default"] |= {
     "ENGINE": "django.db.backends.postgresql",
     "CONN_MAX_AGE": None,
     "CONN_HEALTH_CHECKS": True,
+    "HOST": unquote(str(DATABASES["default"]["HOST"])),  # a socket's folder stands percent-encoded in a URL
 }
 DATABASES["default"].setdefault("OPTIONS", {})
 DATABASES["default"]["OPTIONS"] |= {
@@ -174,9 +176,10 @@ CACHES = {
     }
 }
 
-# --- People and sessions -----------------------------------------------------------------------------------------------
+# --- People and sessions ---------------------------------------------------------------------------------------------
 
 AUTH_USER_MODEL = "agents.Agent"
+SILENCED_SYSTEM_CHECKS = ["auth.E003"]  # e-mail is unique in any case, by a constraint that the check does not know
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
@@ -204,7 +207,7 @@ SIMPLE_JWT = {
     "UPDATE_LAST_LOGIN": False,
 }
 
-# --- API ---------------------------------------------------------------------------------------------------------------
+# --- API -------------------------------------------------------------------------------------------------------------
 
 MAX_BODY_BYTES = 1024 * 1024
 DATA_UPLOAD_MAX_MEMORY_SIZE = MAX_BODY_BYTES
@@ -215,6 +218,7 @@ REST_FRAMEWORK = {
     "DEFAULT_PERMISSION_CLASSES": ["supportdesk.core.api.permissions.RoleAllowed"],
     "DEFAULT_PARSER_CLASSES": ["supportdesk.core.api.parsers.StrictJSONParser"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_FILTER_BACKENDS": ["supportdesk.core.api.filters.StrictFilterBackend"],
     "DEFAULT_PAGINATION_CLASS": "supportdesk.core.api.pagination.KeysetPagination",
     "DEFAULT_SCHEMA_CLASS": "supportdesk.core.api.schema.ProblemAutoSchema",
     "EXCEPTION_HANDLER": "supportdesk.core.api.exceptions.problem_response",
@@ -234,17 +238,22 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "REDOC_DIST": "SIDECAR",
+    "SCHEMA_PATH_PREFIX": "/api",
     "COMPONENT_SPLIT_REQUEST": True,
     "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
+    "ENUM_NAME_OVERRIDES": {
+        "SenderEnum": "tickets.enums.Sender",
+        "MessageAuthorEnum": ["agent", "customer"],
+    },
     "POSTPROCESSING_HOOKS": ["drf_spectacular.hooks.postprocess_schema_enums"],
 }
 
-# --- Tickets -----------------------------------------------------------------------------------------------------------
+# --- Tickets ---------------------------------------------------------------------------------------------------------
 
 # Region for phone numbers written without a country code (ISO 3166-1 alpha-2); empty: such numbers are refused.
 PHONE_REGION: str = env.str("SUPPORTDESK_PHONE_REGION", default="")
 
-# --- Background work ---------------------------------------------------------------------------------------------------
+# --- Background work -------------------------------------------------------------------------------------------------
 
 CELERY_BROKER_URL = REDIS_URL
 CELERY_TASK_IGNORE_RESULT = True
@@ -262,7 +271,7 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BEAT_SCHEDULER = "supportdesk.beat:Scheduler"
 CELERY_TIMEZONE = "UTC"
 
-# --- HTTP security -----------------------------------------------------------------------------------------------------
+# --- HTTP security ---------------------------------------------------------------------------------------------------
 
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
@@ -291,7 +300,7 @@ CONTENT_SECURITY_POLICY = {
     }
 }
 
-# --- Logs --------------------------------------------------------------------------------------------------------------
+# --- Logs ------------------------------------------------------------------------------------------------------------
 
 LOG_LEVEL: str = env.str("SUPPORTDESK_LOG_LEVEL", default="INFO")
 LOGGING: dict[str, Any] = {

@@ -6,8 +6,15 @@ from django.db import models
 from django.db.models import Q
 
 from agents.models import Agent
+from supportdesk.core.actor import Actor
 from tickets.enums import AssignmentReason
 from tickets.models.ticket import Ticket
+
+
+class AssignmentQuerySet(models.QuerySet["Assignment"]):
+    def visible_to(self, actor: Actor) -> "AssignmentQuerySet":
+        """Those of the tickets the actor sees."""
+        return self if actor.sees_everything else self.filter(ticket__in=Ticket.objects.visible_to(actor))
 
 
 class Assignment(models.Model):
@@ -19,6 +26,8 @@ class Assignment(models.Model):
     assigned_by = models.ForeignKey(Agent, models.PROTECT, null=True, blank=True, related_name="+")
     assigned_at = models.DateTimeField()
     ended_at = models.DateTimeField(null=True, blank=True)
+
+    objects = AssignmentQuerySet.as_manager()
 
     class Meta:
         constraints: ClassVar = [

@@ -7,8 +7,15 @@ from django.db.models import Q
 from django.utils import timezone
 
 from agents.models import Agent
+from supportdesk.core.actor import Actor
 from tickets.enums import Channel, Sender
 from tickets.models.ticket import Ticket
+
+
+class MessageQuerySet(models.QuerySet["Message"]):
+    def visible_to(self, actor: Actor) -> "MessageQuerySet":
+        """Those of the tickets the actor sees."""
+        return self if actor.sees_everything else self.filter(ticket__in=Ticket.objects.visible_to(actor))
 
 
 class Message(models.Model):
@@ -25,6 +32,8 @@ class Message(models.Model):
     source = models.CharField(max_length=32, blank=True)
     external_id = models.CharField(max_length=191, null=True, blank=True)
     created_at = models.DateTimeField(default=timezone.now)
+
+    objects = MessageQuerySet.as_manager()
 
     class Meta:
         ordering: ClassVar = ["ticket", "position"]
@@ -47,6 +56,12 @@ class Message(models.Model):
         return f"message {self.position} of ticket {self.ticket_id}"
 
 
+class NoteQuerySet(models.QuerySet["Note"]):
+    def visible_to(self, actor: Actor) -> "NoteQuerySet":
+        """Those of the tickets the actor sees."""
+        return self if actor.sees_everything else self.filter(ticket__in=Ticket.objects.visible_to(actor))
+
+
 class Note(models.Model):
     """A remark among agents. In a table of its own, so that nothing made for customers can reach one by mistake."""
 
@@ -55,6 +70,8 @@ class Note(models.Model):
     body = models.TextField()
     mentions = models.ManyToManyField(Agent, related_name="mentioned_in", blank=True)
     created_at = models.DateTimeField(default=timezone.now)
+
+    objects = NoteQuerySet.as_manager()
 
     class Meta:
         indexes: ClassVar = [models.Index(fields=["ticket", "id"], name="note_ticket")]

@@ -104,9 +104,7 @@ class Ticket(models.Model):
             models.Index(fields=["customer", "created_at", "id"], name="ticket_customer_created"),
             models.Index(fields=["created_at", "id"], name="ticket_created"),
             models.Index(fields=["updated_at", "id"], name="ticket_updated"),
-            models.Index(
-                F("archived_at"), F("id"), condition=Q(archived_at__isnull=False), name="ticket_archived"
-            ),
+            models.Index(F("archived_at"), F("id"), condition=Q(archived_at__isnull=False), name="ticket_archived"),
             models.Index(fields=["external_id"], condition=Q(external_id__isnull=False), name="ticket_external_id"),
             GinIndex(fields=["tags"], name="ticket_tags"),
             GinIndex(fields=["subject"], opclasses=["gin_trgm_ops"], name="ticket_subject_trigram"),

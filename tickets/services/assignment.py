@@ -46,9 +46,7 @@ def assign(
         )
         ticket.assignee, ticket.updated_at, ticket.version = agent, now, ticket.version + 1
         ticket.save(update_fields=["assignee", "updated_at", "version"])
-        event = TicketAssigned(
-            subject_id=ticket.pk, agent_id=agent.pk, previous_agent_id=previous, reason=reason
-        )
+        event = TicketAssigned(subject_id=ticket.pk, agent_id=agent.pk, previous_agent_id=previous, reason=reason)
         emit(event, by=by, at=now)
     return ticket
 

@@ -165,10 +165,16 @@ def _open_follow_up(
 
 def _mentionable(ticket: Ticket, ids: Sequence[int]) -> set[int]:
     wanted = set(ids)
+    if not wanted:
+        return wanted
     found = set(
-        Agent.objects.get_queryset().filter(pk__in=wanted, is_active=True).values_list("pk", flat=True)
+        Agent.objects.get_queryset()
+        .reaching(ticket.department_id, or_id=ticket.assignee_id)
+        .filter(pk__in=wanted)
+        .values_list("pk", flat=True)
     )
     missing = sorted(wanted - found)
     if missing:
-        raise InvalidInput.on("mentions", f"There is no agent {missing[0]} to mention.", "not_found")
+        detail = f"There is no agent {missing[0]} who could read this ticket."
+        raise InvalidInput.on("mentions", detail, "not_found")
     return found

@@ -159,7 +159,10 @@ def refuse_archived(ticket: Ticket) -> None:
 
 
 def set_status(ticket: Ticket, status: Status, *, now: datetime) -> None:
-    """Moves the locked ticket along a legal transition. Done ends the wait and frees the agent. Raises IllegalTransition."""
+    """Moves the locked ticket along a legal transition; done ends the wait, closed the assignment.
+
+    Raises IllegalTransition.
+    """
     check_transition(Status(ticket.status), status)
     if status in DONE:
         ticket.resolved_at = ticket.resolved_at or now
@@ -203,13 +206,9 @@ def _birth(ticket: Ticket, message: Message) -> list[TicketEvent]:
 def _change_events(ticket: Ticket, changed: set[str], before: Mapping[str, str]) -> list[TicketEvent]:
     events: list[TicketEvent] = []
     if "status" in changed:
-        events.append(
-            TicketStatusChanged(subject_id=ticket.pk, before=before["status"], after=ticket.status)
-        )
+        events.append(TicketStatusChanged(subject_id=ticket.pk, before=before["status"], after=ticket.status))
     if "priority" in changed:
-        events.append(
-            TicketPriorityChanged(subject_id=ticket.pk, before=before["priority"], after=ticket.priority)
-        )
+        events.append(TicketPriorityChanged(subject_id=ticket.pk, before=before["priority"], after=ticket.priority))
     rest = sorted(changed - RANKED_FIELDS)
     if rest:
         events.append(TicketUpdated(subject_id=ticket.pk, fields=rest))

@@ -3,9 +3,13 @@
 import unicodedata
 import zoneinfo
 from functools import cache
-from typing import Any
+from typing import Any, Protocol
 
+from django.db.models import Q, QuerySet
 from rest_framework import serializers
+from rest_framework.fields import empty
+
+from supportdesk.core.actor import Actor
 
 MAX_ID = 2**63 - 1
 MAX_ATTRIBUTES = 50
@@ -37,7 +41,9 @@ class Text(serializers.CharField):
         if not isinstance(data, str):
             raise serializers.ValidationError("Must be text.", code="wrong_type")
         if not self.multiline and any(unicodedata.category(character) == "Cc" for character in data):
-            raise serializers.ValidationError("Must not hold line breaks or control characters.", code="control_character")
+            raise serializers.ValidationError(
+                "Must not hold line breaks or control characters.", code="control_character"
+            )
         return super().to_internal_value(data)
 
 
@@ -51,6 +57,51 @@ class Integer(serializers.IntegerField):
 class Id(Integer):
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(min_value=1, max_value=MAX_ID, **kwargs)
+
+
+class Visible(Protocol):
+    """A manager whose rows know who may see them."""
+
+    def visible_to(self, actor: Actor) -> QuerySet[Any]: ...
+
+
+class Reference(Id):
+    """The id of an object that the acting agent may see; reads as the object. Foreign and missing look the same."""
+
+    def __init__(self, objects: Visible, *, only: Q | None = None, **kwargs: Any) -> None:
+        self.objects, self.only = objects, only or Q()
+        super().__init__(**kwargs)
+
+    def run_validation(self, data: Any = empty) -> Any:
+        identifier = super().run_validation(data)
+        if identifier is None:
+            return None
+        actor: Actor = self.context["actor"]
+        found = self.objects.visible_to(actor).filter(self.only, pk=identifier).first()
+        if found is None:
+            raise serializers.ValidationError(f"There is no such object: {identifier}.", code="not_found")
+        return found
+
+
+class References(serializers.ListField):
+    """Ids of objects that the acting agent may see, read in one statement; each id once, at most 50."""
+
+    def __init__(self, objects: Visible, **kwargs: Any) -> None:
+        self.objects = objects
+        super().__init__(child=Id(), max_length=50, **kwargs)
+
+    def to_internal_value(self, data: Any) -> list[Any]:
+        identifiers = list(dict.fromkeys(super().to_internal_value(data)))
+        actor: Actor = self.context["actor"]
+        found = {item.pk: item for item in self.objects.visible_to(actor).filter(pk__in=identifiers)}
+        missing = {
+            index: [serializers.ErrorDetail(f"There is no such object: {identifier}.", code="not_found")]
+            for index, identifier in enumerate(identifiers)
+            if identifier not in found
+        }
+        if missing:
+            raise serializers.ValidationError(missing)  # type: ignore[arg-type]
+        return [found[identifier] for identifier in identifiers]
 
 
 class Boolean(serializers.BooleanField):
@@ -98,7 +149,7 @@ class TimeZone(Text):
 
 
 class Attributes(serializers.DictField):
-    """Free names with plain values: at most 50 names of 64 characters; text of 1,000 characters, number, boolean, null."""
+    """Free names with plain values: up to 50; text of up to 1,000 characters, numbers, booleans, null."""
 
     def to_internal_value(self, data: Any) -> dict[str, Any]:
         if not isinstance(data, dict):

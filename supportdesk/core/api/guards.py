@@ -10,6 +10,8 @@ from supportdesk.core.errors import DomainError, FieldError, InvalidInput
 
 
 class BodyTooLarge(DomainError):
+    """The body is larger than the API takes (1 MiB)."""
+
     status = 413
     code = "body_too_large"
 

@@ -60,7 +60,7 @@ class _RowBeyond(Func):
 
 
 class KeysetPagination(BasePagination):
-    """Answers `{next, previous, results}`; `?count=exact` adds `count`. The view names its `orderings`, default first."""
+    """Answers `{next, previous, results}`; `?count=exact` adds `count`. The view's `orderings` say which are known."""
 
     def paginate_queryset(self, queryset: QuerySet[Any], request: Request, view: Any = None) -> list[Any]:
         orderings: dict[str, Ordering] = view.orderings
@@ -78,17 +78,34 @@ class KeysetPagination(BasePagination):
         return Response(body if self.count is None else {"count": self.count, **body})
 
     def get_paginated_response_schema(self, schema: dict[str, Any]) -> dict[str, Any]:
-        link = {"type": "string", "format": "uri", "nullable": True}
+        link = {"type": "string", "format": "uri", "nullable": True, "example": None}
         return {
             "type": "object",
             "required": ["next", "previous", "results"],
             "properties": {
-                "count": {"type": "integer", "description": "Only with `count=exact`."},
+                "count": {"type": "integer", "description": "Only with `count=exact`.", "example": 1},
                 "next": link,
                 "previous": link,
                 "results": schema,
             },
         }
+
+    def get_schema_operation_parameters(self, view: Any) -> list[dict[str, Any]]:
+        orderings = list(view.orderings)
+        return [
+            _parameter("cursor", {"type": "string"}, "From `next` or `previous` of another page."),
+            _parameter(
+                "page_size",
+                {"type": "integer", "minimum": 1, "maximum": MAX_SIZE, "default": DEFAULT_SIZE},
+                "Items per page.",
+            ),
+            _parameter(
+                "ordering",
+                {"type": "string", "enum": orderings, "default": orderings[0]},
+                "A leading `-` means newest or largest first.",
+            ),
+            _parameter("count", {"type": "string", "enum": ["exact"]}, "Adds the exact `count`, at a cost."),
+        ]
 
     def _rows(self, queryset: QuerySet[Any], ordering: Ordering, position: Position | None) -> list[Any]:
         backwards = position is not None and position.backwards
@@ -116,6 +133,10 @@ class KeysetPagination(BasePagination):
         parameters["cursor"] = _write(position)
         flat = [(name, value) for name, values in parameters.lists() for value in values]
         return self.request.build_absolute_uri(f"{self.request.path}?{urlencode(flat)}")
+
+
+def _parameter(name: str, schema: dict[str, Any], description: str) -> dict[str, Any]:
+    return {"name": name, "in": "query", "required": False, "schema": schema, "description": description}
 
 
 def _ordering_name(request: Request, orderings: dict[str, Ordering]) -> str:

@@ -1,0 +1,75 @@
+"""Who is calling: the access token of an agent's login."""
+
+from dataclasses import dataclass
+
+from django.utils import timezone
+from drf_spectacular.extensions import OpenApiAuthenticationExtension
+from drf_spectacular.plumbing import build_bearer_security_scheme_object
+from rest_framework.authentication import BaseAuthentication, get_authorization_header
+from rest_framework.request import Request
+from rest_framework_simplejwt.exceptions import TokenError
+from rest_framework_simplejwt.tokens import AccessToken
+
+from agents.models import Agent, LoginSession
+from agents.selectors import actor_for, session_with_agent
+from supportdesk.core.actor import Actor, Door
+from supportdesk.core.errors import NotAuthenticated
+from supportdesk.core.observability.middleware import current_request_id
+
+
+class BadAccessToken(NotAuthenticated):
+    """The access token is malformed, expired, or its login has ended. Refresh it or log in again."""
+
+    code = "token_not_valid"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Login:
+    """`request.auth` of an agent."""
+
+    session: LoginSession
+    actor: Actor
+
+
+class AccessTokenAuthentication(BaseAuthentication):
+    """`Authorization: Bearer <access token>`. One indexed read; a login that ended is refused at once."""
+
+    def authenticate(self, request: Request) -> tuple[Agent, Login] | None:
+        scheme, _, token = get_authorization_header(request).partition(b" ")
+        if scheme.lower() != b"bearer":
+            return None
+        session_id, version = _claims(token)
+        session = session_with_agent(session_id=session_id, now=timezone.now())
+        if session is None or session.agent.token_version != version:
+            raise _refused()
+        led = frozenset(session.led_ids)
+        actor = actor_for(session.agent, led=led, origin=Door.API, request_id=current_request_id())
+        return session.agent, Login(session=session, actor=actor)
+
+    def authenticate_header(self, request: Request) -> str:
+        return "Bearer"
+
+
+class AccessTokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
+    """How the OpenAPI document describes the above."""
+
+    target_class = AccessTokenAuthentication
+    name = "accessToken"
+
+    def get_security_definition(self, auto_schema: object) -> dict[str, str]:
+        return build_bearer_security_scheme_object("Authorization", "Bearer", "JWT")
+
+
+def _claims(token: bytes) -> tuple[int, int]:
+    try:
+        payload = AccessToken(token).payload  # type: ignore[arg-type]
+    except TokenError:
+        raise _refused() from None
+    session_id, version = payload.get("sid"), payload.get("ver")
+    if not (isinstance(session_id, int) and isinstance(version, int)):
+        raise _refused()
+    return session_id, version
+
+
+def _refused() -> BadAccessToken:
+    return BadAccessToken("The access token is invalid, expired, or its login has ended.")

@@ -1,0 +1,36 @@
+"""What the API documentation shows."""
+
+CARD = {"id": 7, "name": "Mina Osei", "availability": "online"}
+RECORD = CARD | {
+    "email": "mina@example.com",
+    "role": "senior",
+    "department": {"id": 2, "name": "Billing"},
+    "leads": [],
+    "specializations": [{"id": 4, "slug": "refunds", "name": "Refunds"}],
+    "languages": ["en", "fr"],
+    "capacity": 12,
+    "is_active": True,
+    "last_login": "2026-11-24T08:01:12Z",
+    "version": 3,
+    "created_at": "2026-01-05T09:00:00Z",
+    "updated_at": "2026-11-20T16:40:00Z",
+}
+CREATE = {
+    "email": "mina@example.com",
+    "name": "Mina Osei",
+    "password": "a long pass phrase of hers",
+    "role": "senior",
+    "department_id": 2,
+    "languages": ["en", "fr"],
+    "capacity": 12,
+}
+UPDATE = {"availability": "busy"}
+CREDENTIALS = {"email": "mina@example.com", "password": "a long pass phrase of hers"}
+TOKENS = {
+    "access": "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiI3In0.c2lnbmF0dXJl",
+    "refresh": "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiI3In0.b3RoZXI",
+    "token_type": "Bearer",
+    "expires_in": 600,
+    "agent": CARD,
+}
+REFRESH = {"refresh": TOKENS["refresh"]}

@@ -1,0 +1,118 @@
+"""Agents as the API speaks of them."""
+
+from typing import Any
+
+from drf_spectacular.utils import PolymorphicProxySerializer
+from rest_framework import serializers
+
+from agents.enums import Availability, Role
+from agents.models import Agent, Department, Specialization
+from supportdesk.core.api import fields
+
+
+class Languages(serializers.ListField):
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(child=fields.Language(), max_length=20, **kwargs)
+
+
+class Credentials(fields.StrictSerializer):
+    email = fields.Text(max_length=254)
+    password = fields.Text(max_length=1_000, trim_whitespace=False)
+
+
+class RefreshRequest(fields.StrictSerializer):
+    refresh = fields.Text(max_length=4_000)
+
+
+class NothingRequest(fields.StrictSerializer):
+    """An empty object, or no body at all."""
+
+
+class AgentCreate(fields.StrictSerializer):
+    email = serializers.EmailField(max_length=254)
+    name = fields.Text(max_length=200)
+    password = fields.Text(
+        max_length=1_000, trim_whitespace=False, required=False, allow_null=True, help_text="At least 12 characters."
+    )
+    role = fields.Choice(choices=Role.choices, required=False)
+    department_id = fields.Reference(Department.objects, source="department", required=False, allow_null=True)
+    leads = fields.References(Department.objects, required=False, help_text="Ids of departments.")
+    specializations = fields.References(Specialization.objects, required=False, help_text="Ids of specializations.")
+    languages = Languages(required=False)
+    capacity = fields.Integer(min_value=0, max_value=500, required=False)
+
+
+class AgentUpdate(fields.StrictSerializer):
+    """Which of these the caller may set depends on their role and on whose record it is."""
+
+    email = serializers.EmailField(max_length=254, required=False)
+    name = fields.Text(max_length=200, required=False)
+    password = fields.Text(max_length=1_000, trim_whitespace=False, required=False)
+    role = fields.Choice(choices=Role.choices, required=False)
+    department_id = fields.Reference(Department.objects, source="department", required=False, allow_null=True)
+    leads = fields.References(Department.objects, required=False)
+    specializations = fields.References(Specialization.objects, required=False)
+    languages = Languages(required=False)
+    capacity = fields.Integer(min_value=0, max_value=500, required=False)
+    availability = fields.Choice(choices=Availability.choices, required=False)
+    is_active = fields.Boolean(required=False)
+
+
+class Named(serializers.Serializer[Any]):
+    id = serializers.IntegerField()
+    name = serializers.CharField()
+
+
+class SkillOut(serializers.Serializer[Specialization]):
+    id = serializers.IntegerField()
+    slug = serializers.CharField()
+    name = serializers.CharField()
+
+
+class AgentCard(serializers.Serializer[Agent]):
+    """What everybody may know of an agent."""
+
+    id = serializers.IntegerField()
+    name = serializers.CharField()
+    availability = serializers.ChoiceField(choices=Availability.choices)
+
+
+class AgentRecord(AgentCard):
+    """The whole record: one's own, and of the agents of one's departments."""
+
+    email = serializers.EmailField()
+    role = serializers.ChoiceField(choices=Role.choices)
+    department = Named(allow_null=True)
+    leads = Named(many=True)
+    specializations = SkillOut(many=True)
+    languages = serializers.ListField(child=serializers.CharField())
+    capacity = serializers.IntegerField()
+    is_active = serializers.BooleanField()
+    last_login = serializers.DateTimeField(allow_null=True)
+    version = serializers.IntegerField()
+    created_at = serializers.DateTimeField()
+    updated_at = serializers.DateTimeField()
+
+
+class AgentEntry(serializers.BaseSerializer[Agent]):
+    """The record where the caller may read it, else the card."""
+
+    def to_representation(self, instance: Agent) -> Any:
+        serializer = AgentRecord if getattr(instance, "whole", False) else AgentCard
+        return serializer(instance).data
+
+
+AGENT_ENTRY = PolymorphicProxySerializer(
+    component_name="AgentEntry", serializers=[AgentRecord, AgentCard], resource_type_field_name=None
+)
+AGENT_ENTRIES = PolymorphicProxySerializer(
+    component_name="AgentEntry", serializers=[AgentRecord, AgentCard], resource_type_field_name=None, many=True
+)
+
+
+class TokenPair(serializers.Serializer[Any]):
+    access = serializers.CharField(help_text="Send as `Authorization: Bearer …`.")
+    refresh = serializers.CharField(help_text="Good for one use at `/api/auth/refresh`.")
+    token_type = serializers.CharField(default="Bearer")
+    expires_in = serializers.IntegerField(help_text="Seconds that the access token lives.")
+    agent = AgentCard()

@@ -1,0 +1,137 @@
+"""Agents, their logins and their logouts."""
+
+from typing import ClassVar
+
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from agents import selectors, services, sessions
+from agents.api import examples
+from agents.api.filters import AgentFilter
+from agents.api.serializers import (
+    AGENT_ENTRIES,
+    AGENT_ENTRY,
+    AgentCreate,
+    AgentEntry,
+    AgentRecord,
+    AgentUpdate,
+    Credentials,
+    NothingRequest,
+    RefreshRequest,
+    TokenPair,
+)
+from agents.enums import EVERY_ROLE, Role
+from agents.models import Agent, AgentQuerySet
+from supportdesk.core.api.filters import refuse_unknown
+from supportdesk.core.api.pagination import Ordering
+from supportdesk.core.api.permissions import ANYONE
+from supportdesk.core.api.schema import operation
+from supportdesk.core.api.views import ApiViewSet, expected_version, versioned
+from supportdesk.core.errors import NotFound
+from supportdesk.core.observability.middleware import current_request_id
+
+ADMINS = frozenset({Role.ADMIN.value})
+
+
+class AgentViewSet(ApiViewSet):
+    allowed: ClassVar = {
+        "list": EVERY_ROLE,
+        "create": ADMINS,
+        "retrieve": EVERY_ROLE,
+        "partial_update": EVERY_ROLE,
+        "logout": EVERY_ROLE,
+    }
+    orderings: ClassVar = {"id": Ordering("pk"), "-created_at": Ordering("created_at", descending=True)}
+    filterset_class = AgentFilter
+    queryset = Agent.objects.none()
+
+    @operation("List agents", returns=AGENT_ENTRIES, example=examples.RECORD)
+    def list(self, request: Request) -> Response:
+        """Every active agent: the whole record where the caller may read it, else the card."""
+        return self.page(self._entries(), AgentEntry)
+
+    @operation(
+        "Create an agent",
+        takes=AgentCreate,
+        request_example=examples.CREATE,
+        returns=AgentRecord,
+        example=examples.RECORD,
+        status=201,
+        errors=[services.EmailTaken],
+    )
+    def create(self, request: Request) -> Response:
+        agent = services.create_agent(**{"password": None, **self.read(AgentCreate)}, by=self.actor, now=self.now)
+        return versioned(AgentRecord(agent).data, agent.version, status=201)
+
+    @operation("Get an agent", returns=AGENT_ENTRY, example=examples.RECORD)
+    def retrieve(self, request: Request, pk: int) -> Response:
+        refuse_unknown(request, ())
+        agent = self._entries().filter(pk=pk).first()
+        if agent is None:
+            raise NotFound
+        return versioned(AgentEntry(agent).data, agent.version)
+
+    @operation(
+        "Change an agent",
+        takes=AgentUpdate,
+        request_example=examples.UPDATE,
+        returns=AgentRecord,
+        example=examples.RECORD | {"availability": "busy"},
+        errors=[services.EmailTaken],
+    )
+    def partial_update(self, request: Request, pk: int) -> Response:
+        agent = services.update_agent(
+            agent_id=pk,
+            changes=self.read(AgentUpdate),
+            by=self.actor,
+            now=self.now,
+            expected_version=expected_version(request),
+        )
+        return versioned(AgentRecord(agent).data, agent.version)
+
+    @operation("Log out", takes=NothingRequest, request_example={}, status=204)
+    def logout(self, request: Request, pk: int) -> Response:
+        """Ends the login that the access token belongs to: access and refresh tokens are refused from now on."""
+        self.read(NothingRequest)
+        if pk != self.actor.id:
+            raise NotFound
+        sessions.log_out(session=request.auth.session, by=self.actor, now=self.now)
+        return Response(status=204)
+
+    def _entries(self) -> AgentQuerySet:
+        agents = selectors.directory(self.actor).select_related("department")
+        return agents.prefetch_related("leads", "specializations")
+
+
+class LoginViewSet(ApiViewSet):
+    """The only routes that need no token; they make one."""
+
+    authentication_classes: ClassVar = []
+    allowed: ClassVar = {"log_in": {ANYONE}, "refresh": {ANYONE}}
+    filterset_class = None
+
+    @operation(
+        "Log in",
+        takes=Credentials,
+        request_example=examples.CREDENTIALS,
+        returns=TokenPair,
+        example=examples.TOKENS,
+        errors=[sessions.BadCredentials],
+    )
+    def log_in(self, request: Request, pk: int | None = None) -> Response:
+        """With an id in the path, the credentials must be that agent's own."""
+        tokens = sessions.log_in(**self.read(Credentials), agent_id=pk, now=self.now, request_id=current_request_id())
+        return Response(TokenPair(tokens).data)
+
+    @operation(
+        "Refresh a login",
+        takes=RefreshRequest,
+        request_example=examples.REFRESH,
+        returns=TokenPair,
+        example=examples.TOKENS,
+        errors=[sessions.BadToken],
+    )
+    def refresh(self, request: Request) -> Response:
+        """Replaces the refresh token. The one replaced is honoured for 30 seconds more; an older one ends the login."""
+        token = self.read(RefreshRequest)["refresh"]
+        return Response(TokenPair(sessions.refresh(token=token, now=self.now, request_id=current_request_id())).data)

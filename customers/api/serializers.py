@@ -1,0 +1,64 @@
+"""Customers as the API speaks of them."""
+
+from typing import Any
+
+from rest_framework import serializers
+
+from customers.enums import IdentitySource
+from customers.models import Customer, ExternalIdentity
+from supportdesk.core.api import fields
+
+
+class IdentityInput(fields.StrictSerializer):
+    source = fields.Choice(choices=IdentitySource.choices)
+    external_id = fields.Text(max_length=191)
+
+
+class CustomerCreate(fields.StrictSerializer):
+    name = fields.Text(max_length=200)
+    email = fields.Text(max_length=254, required=False, allow_null=True)
+    phone = fields.Text(
+        max_length=50, required=False, allow_null=True, help_text="With its country code, such as +49 30 901820."
+    )
+    address = fields.Text(max_length=1_000, multiline=True, required=False, allow_null=True)
+    timezone = fields.TimeZone(required=False, allow_blank=True)
+    language = fields.Language(required=False, allow_blank=True)
+    attributes = fields.Attributes(required=False)
+    identities = IdentityInput(many=True, required=False, max_length=20)
+
+
+class CustomerUpdate(fields.StrictSerializer):
+    """What is given is replaced as a whole, `attributes` too; null removes."""
+
+    name = fields.Text(max_length=200, required=False)
+    email = fields.Text(max_length=254, required=False, allow_null=True)
+    phone = fields.Text(max_length=50, required=False, allow_null=True)
+    address = fields.Text(max_length=1_000, multiline=True, required=False, allow_null=True)
+    timezone = fields.TimeZone(required=False, allow_blank=True)
+    language = fields.Language(required=False, allow_blank=True)
+    attributes = fields.Attributes(required=False)
+
+
+class IdentityOut(serializers.Serializer[ExternalIdentity]):
+    source = serializers.ChoiceField(choices=IdentitySource.choices)
+    external_id = serializers.CharField()
+
+
+class CustomerOut(serializers.Serializer[Customer]):
+    id = serializers.IntegerField()
+    name = serializers.CharField()
+    email = serializers.CharField(allow_null=True)
+    phone = serializers.CharField(allow_null=True, help_text="E.164.")
+    address = serializers.CharField(allow_null=True)
+    timezone = serializers.CharField(help_text="IANA name, or empty.")
+    language = serializers.CharField(help_text="ISO 639-1, or empty.")
+    attributes = serializers.DictField(child=serializers.JSONField())
+    identities = IdentityOut(many=True)
+    version = serializers.IntegerField()
+    created_at = serializers.DateTimeField()
+    updated_at = serializers.DateTimeField()
+
+
+class CustomerName(serializers.Serializer[Any]):
+    id = serializers.IntegerField()
+    name = serializers.CharField()

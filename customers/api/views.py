@@ -1,0 +1,84 @@
+"""Customers. Their tickets are served by tickets.api."""
+
+from typing import ClassVar
+
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from agents.enums import EVERY_ROLE
+from customers import services
+from customers.api import examples
+from customers.api.filters import CustomerFilter
+from customers.api.serializers import CustomerCreate, CustomerOut, CustomerUpdate
+from customers.models import Customer, CustomerQuerySet
+from supportdesk.core.api.filters import refuse_unknown
+from supportdesk.core.api.pagination import Ordering
+from supportdesk.core.api.schema import operation
+from supportdesk.core.api.views import ApiViewSet, expected_version, versioned
+from supportdesk.core.errors import NotFound
+
+
+class CustomerViewSet(ApiViewSet):
+    allowed: ClassVar = {
+        "list": EVERY_ROLE,
+        "create": EVERY_ROLE,
+        "retrieve": EVERY_ROLE,
+        "partial_update": EVERY_ROLE,
+    }
+    orderings: ClassVar = {
+        "-created_at": Ordering("created_at", descending=True),
+        "created_at": Ordering("created_at"),
+        "-updated_at": Ordering("updated_at", descending=True),
+        "updated_at": Ordering("updated_at"),
+    }
+    filterset_class = CustomerFilter
+    queryset = Customer.objects.none()
+
+    @operation("List customers", returns=CustomerOut(many=True), example=examples.CUSTOMER)
+    def list(self, request: Request) -> Response:
+        return self.page(self._visible(), CustomerOut)
+
+    @operation(
+        "Create a customer",
+        takes=CustomerCreate,
+        request_example=examples.CREATE,
+        returns=CustomerOut,
+        example=examples.CUSTOMER,
+        status=201,
+        errors=[services.IdentityTaken],
+    )
+    def create(self, request: Request) -> Response:
+        """One customer per e-mail address: a second one with the same address is a conflict."""
+        data = self.read(CustomerCreate)
+        identities = [services.Identity(**identity) for identity in data.pop("identities", [])]
+        customer = services.create_customer(**data, identities=identities, by=self.actor, now=self.now)
+        return versioned(CustomerOut(customer).data, customer.version, status=201)
+
+    @operation("Get a customer", returns=CustomerOut, example=examples.CUSTOMER)
+    def retrieve(self, request: Request, pk: int) -> Response:
+        refuse_unknown(request, ())
+        customer = self._visible().filter(pk=pk).first()
+        if customer is None:
+            raise NotFound
+        return versioned(CustomerOut(customer).data, customer.version)
+
+    @operation(
+        "Change a customer",
+        takes=CustomerUpdate,
+        request_example=examples.UPDATE,
+        returns=CustomerOut,
+        example=examples.CUSTOMER | {"phone": None, "language": "en", "version": 2},
+        errors=[services.IdentityTaken],
+    )
+    def partial_update(self, request: Request, pk: int) -> Response:
+        customer = services.update_customer(
+            customer_id=pk,
+            changes=self.read(CustomerUpdate),
+            by=self.actor,
+            now=self.now,
+            expected_version=expected_version(request),
+        )
+        return versioned(CustomerOut(customer).data, customer.version)
+
+    def _visible(self) -> CustomerQuerySet:
+        return Customer.objects.visible_to(self.actor).prefetch_related("identities")

@@ -1,0 +1,134 @@
+"""Query parameters: each one known, each value sound, or a 400 that names it."""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any, ClassVar
+
+import django_filters
+from django import forms
+from django.core.exceptions import ValidationError
+from django.db.models import QuerySet
+from django_filters.rest_framework import DjangoFilterBackend
+from drf_spectacular.utils import extend_schema_field
+from rest_framework.request import Request
+
+from supportdesk.core.api.fields import MAX_ID
+from supportdesk.core.api.pagination import PARAMETERS
+from supportdesk.core.errors import FieldError, InvalidInput
+
+
+class StrictFilterBackend(DjangoFilterBackend):
+    """As django-filter, and refuses parameters that the list does not know and ones given twice."""
+
+    def filter_queryset(self, request: Request, queryset: QuerySet[Any], view: Any) -> QuerySet[Any]:
+        filterset_class = self.get_filterset_class(view, queryset)
+        known = PARAMETERS | set(filterset_class.base_filters if filterset_class else ())
+        refuse_unknown(request, known)
+        return super().filter_queryset(request, queryset, view)
+
+
+def refuse_unknown(request: Request, known: Iterable[str]) -> None:
+    """Raises InvalidInput naming each query parameter that is not among `known`, or that is given more than once."""
+    known = frozenset(known)
+    errors = []
+    for name, values in request.query_params.lists():
+        if name not in known:
+            errors.append(FieldError(name, "unknown_parameter", "There is no such parameter here."))
+        elif len(values) > 1:
+            errors.append(FieldError(name, "repeated_parameter", "Must be given once; separate values by commas."))
+    if errors:
+        names = ", ".join(error.field for error in errors)
+        raise InvalidInput(f"These parameters are wrong: {names}.", errors=errors)
+
+
+class Parameter(django_filters.Filter):
+    """A filter that documents itself: its type and its help text."""
+
+    schema: ClassVar[dict[str, object]] = {"type": "string"}
+
+    def __init__(self, *, help_text: str, **kwargs: Any) -> None:
+        super().__init__(help_text=help_text, **kwargs)
+        extend_schema_field({**self.schema, "description": help_text})(self)
+
+
+class _ChoicesField(forms.CharField):
+    def __init__(self, *, allowed: list[str], **kwargs: Any) -> None:
+        self.allowed = allowed
+        super().__init__(**kwargs)
+
+    def clean(self, value: Any) -> Any:
+        text = super().clean(value)
+        if not text:
+            return None
+        names = text.split(",")
+        if any(name not in self.allowed for name in names):
+            raise ValidationError(f"Must be one or more of: {', '.join(self.allowed)}.", code="invalid_choice")
+        return names
+
+
+class Choices(Parameter):
+    """One of the values, or several separated by commas."""
+
+    field_class = _ChoicesField
+
+    def __init__(self, field_name: str, *, choices: list[str]) -> None:
+        help_text = f"One or more of {', '.join(f'`{choice}`' for choice in choices)}, separated by commas."
+        super().__init__(field_name=field_name, allowed=choices, help_text=help_text)
+
+    def filter(self, queryset: QuerySet[Any], value: list[str] | None) -> QuerySet[Any]:
+        if value is None:
+            return queryset
+        if len(value) == 1:
+            return queryset.filter(**{self.field_name: value[0]})
+        return queryset.filter(**{f"{self.field_name}__in": value})
+
+
+class _InstantField(forms.CharField):
+    def clean(self, value: Any) -> Any:
+        text = super().clean(value)
+        if not text:
+            return None
+        try:
+            instant = datetime.fromisoformat(text)
+            if instant.tzinfo is None:
+                instant = instant.replace(tzinfo=UTC)
+            return instant.astimezone(UTC)
+        except (ValueError, OverflowError):
+            raise ValidationError("Must be a time such as 2026-01-31T12:00:00Z.", code="invalid_time") from None
+
+
+class Since(Parameter):
+    """At or after an instant (ISO 8601; UTC unless it says otherwise)."""
+
+    field_class = _InstantField
+    schema: ClassVar = {"type": "string", "format": "date-time"}
+
+    def __init__(self, field_name: str) -> None:
+        super().__init__(field_name=field_name, lookup_expr="gte", help_text="At or after this time.")
+
+
+class _IdField(forms.CharField):
+    def clean(self, value: Any) -> Any:
+        text = super().clean(value)
+        return parse_id(text) if text else None
+
+
+def parse_id(text: str) -> int:
+    """Raises ValidationError unless the text is a positive bigint."""
+    if not (text.isascii() and text.isdecimal() and len(text) <= 19 and 1 <= int(text) <= MAX_ID):
+        raise ValidationError("Must be an id.", code="invalid_id")
+    return int(text)
+
+
+class Id(Parameter):
+    field_class = _IdField
+    schema: ClassVar = {"type": "integer", "minimum": 1}
+
+
+class _TextField(forms.CharField):
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(max_length=200, **kwargs)
+
+
+class Text(Parameter):
+    field_class = _TextField

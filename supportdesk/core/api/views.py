@@ -1,0 +1,70 @@
+"""What every view of the API has in common."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, ClassVar, Protocol, cast
+
+from django.db.models import QuerySet
+from django.utils import timezone
+from rest_framework import serializers, viewsets
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from supportdesk.core.actor import Actor
+from supportdesk.core.api.pagination import Ordering
+from supportdesk.core.errors import InvalidInput
+
+
+class Credential(Protocol):
+    """What an authentication class leaves as `request.auth`."""
+
+    @property
+    def actor(self) -> Actor: ...
+
+
+class ApiViewSet(viewsets.GenericViewSet[Any]):
+    """Load, one call, translate.
+
+    `allowed` names the roles of each action; `orderings` the sort orders of a list, the default first.
+    """
+
+    allowed: ClassVar[Mapping[str, frozenset[str]]] = {}
+    orderings: ClassVar[Mapping[str, Ordering]] = {}
+    queryset = None
+
+    @property
+    def actor(self) -> Actor:
+        return cast(Credential, self.request.auth).actor
+
+    @property
+    def now(self) -> datetime:
+        """The clock, read here at the edge and passed down."""
+        return timezone.now()
+
+    def read(self, serializer_class: type[serializers.Serializer[Any]]) -> dict[str, Any]:
+        """The validated body. Raises ValidationError naming each field."""
+        actor = self.actor if self.request.auth else None
+        serializer = serializer_class(data=self.request.data, context={"actor": actor})
+        serializer.is_valid(raise_exception=True)
+        return cast("dict[str, Any]", serializer.validated_data)
+
+    def page(self, queryset: QuerySet[Any], serializer_class: type[serializers.BaseSerializer[Any]]) -> Response:
+        """One page of what the filters leave of the queryset."""
+        rows = self.paginate_queryset(self.filter_queryset(queryset))
+        return self.get_paginated_response(serializer_class(rows, many=True).data)
+
+
+def versioned(data: Any, version: int, *, status: int = 200) -> Response:
+    """An answer whose ETag is the object's version."""
+    return Response(data, status=status, headers={"ETag": f'"{version}"'})
+
+
+def expected_version(request: Request) -> int | None:
+    """The version in If-Match; None when the header is missing or `*`. Raises InvalidInput for anything else."""
+    header = request.headers.get("If-Match", "*").strip()
+    if header == "*":
+        return None
+    number = header.removeprefix("W/").strip('"')
+    if not (number.isascii() and number.isdecimal() and len(number) <= 10):
+        raise InvalidInput.on("If-Match", 'Must be the version in quotes, as ETag gave it: "3".', "invalid_version")
+    return int(number)

@@ -1,0 +1,54 @@
+"""HTTP: every route of the product. One of the four tables that can start code."""
+
+from django.contrib import admin
+from django.urls import path, register_converter
+from django.views.generic import RedirectView
+from drf_spectacular.views import SpectacularAPIView
+
+from agents.api.views import AgentViewSet, LoginViewSet
+from customers.api.views import CustomerViewSet
+from supportdesk.core.api.converters import IdConverter
+from supportdesk.core.api.docs import DocsView
+from supportdesk.core.observability import health
+from tickets.api.views import (
+    CustomerTicketsViewSet,
+    MessageViewSet,
+    NoteViewSet,
+    TicketViewSet,
+    TimelineViewSet,
+)
+
+register_converter(IdConverter, "id")
+
+handler400 = "supportdesk.core.api.exceptions.bad_request"
+handler403 = "supportdesk.core.api.exceptions.permission_denied"
+handler404 = "supportdesk.core.api.exceptions.not_found"
+handler500 = "supportdesk.core.api.exceptions.server_error"
+
+collection = {"get": "list", "post": "create"}
+
+urlpatterns = [
+    path("", RedirectView.as_view(url="/admin/")),
+    path("admin/", admin.site.urls),
+    path("healthz", health.alive),
+    path("readyz", health.ready),
+    path("api/schema", SpectacularAPIView.as_view(), name="schema"),
+    path("api/docs", DocsView.as_view(), name="docs"),
+    path("api/auth/login", LoginViewSet.as_view({"post": "log_in"})),
+    path("api/auth/refresh", LoginViewSet.as_view({"post": "refresh"})),
+    path("api/agents", AgentViewSet.as_view(collection)),
+    path("api/agents/<id:pk>", AgentViewSet.as_view({"get": "retrieve", "patch": "partial_update"})),
+    path("api/agents/<id:pk>/login", LoginViewSet.as_view({"post": "log_in"})),
+    path("api/agents/<id:pk>/logout", AgentViewSet.as_view({"post": "logout"})),
+    path("api/customers", CustomerViewSet.as_view(collection)),
+    path("api/customers/<id:pk>", CustomerViewSet.as_view({"get": "retrieve", "patch": "partial_update"})),
+    path("api/customers/<id:pk>/tickets", CustomerTicketsViewSet.as_view({"get": "list"})),
+    path("api/tickets", TicketViewSet.as_view(collection)),
+    path(
+        "api/tickets/<id:pk>",
+        TicketViewSet.as_view({"get": "retrieve", "patch": "partial_update", "delete": "destroy"}),
+    ),
+    path("api/tickets/<id:pk>/messages", MessageViewSet.as_view(collection)),
+    path("api/tickets/<id:pk>/notes", NoteViewSet.as_view(collection)),
+    path("api/tickets/<id:pk>/events", TimelineViewSet.as_view({"get": "list"})),
+]

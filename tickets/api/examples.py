@@ -1,0 +1,89 @@
+"""What the API documentation shows."""
+
+from customers.api.examples import CUSTOMER
+
+CREATE = {
+    "customer_id": 42,
+    "subject": "Charged twice for one order",
+    "description": "My card shows two payments for order 1043.",
+    "priority": "high",
+    "category": "billing",
+    "tags": ["double-charge"],
+    "attributes": {"order": "1043"},
+    "department_id": 2,
+}
+ROW = {
+    "id": 123,
+    "subject": "Charged twice for one order",
+    "status": "open",
+    "priority": "high",
+    "channel": "email",
+    "category": "billing",
+    "tags": ["double-charge"],
+    "customer": {"id": 42, "name": "Zoë Brandt"},
+    "assignee": {"id": 7, "name": "Mina Osei"},
+    "department": {"id": 2, "name": "Billing"},
+    "source": "",
+    "external_id": None,
+    "message_count": 1,
+    "waiting_since": "2026-11-24T09:12:44Z",
+    "last_activity_at": "2026-11-24T09:12:44Z",
+    "first_response_at": None,
+    "resolved_at": None,
+    "archived_at": None,
+    "rank_at": "2026-11-24T11:12:44Z",
+    "version": 2,
+    "created_at": "2026-11-24T09:12:44Z",
+    "created_at_estimated": False,
+    "updated_at": "2026-11-24T09:13:02Z",
+}
+FULL = ROW | {
+    "description": "My card shows two payments for order 1043.",
+    "attributes": {"order": "1043"},
+    "language": "",
+    "follow_up_of": None,
+    "satisfaction_rating": None,
+}
+ASSIGNMENT = {
+    "id": 311,
+    "agent": {"id": 7, "name": "Mina Osei"},
+    "reason": "manual",
+    "assigned_at": "2026-11-24T09:13:02Z",
+}
+DETAIL = {"ticket": FULL, "customer": CUSTOMER, "assignment": ASSIGNMENT, "sla": None, "ai_insights": None}
+CREATED = DETAIL | {"ticket": FULL | {"assignee": None, "version": 1}, "assignment": None}
+UPDATE = {"status": "pending", "tags": ["double-charge", "refund"]}
+MESSAGE = {
+    "id": 901,
+    "ticket_id": 123,
+    "position": 2,
+    "sender": "agent",
+    "agent": {"id": 7, "name": "Mina Osei"},
+    "system_name": "",
+    "body": "One of the two will be back on your card by Friday.",
+    "channel": "email",
+    "automated": False,
+    "source": "",
+    "external_id": None,
+    "created_at": "2026-11-24T09:20:10Z",
+}
+MESSAGE_CREATE = {"body": MESSAGE["body"]}
+POSTED = MESSAGE | {"follow_up": False}
+NOTE = {
+    "id": 77,
+    "ticket_id": 123,
+    "author": {"id": 7, "name": "Mina Osei"},
+    "body": "The payment provider confirmed a retry on their side.",
+    "mentions": [{"id": 9, "name": "Ana Ruiz"}],
+    "created_at": "2026-11-24T09:22:31Z",
+}
+NOTE_CREATE = {"body": NOTE["body"], "mentions": [9]}
+EVENT = {
+    "id": 5120,
+    "name": "ticket.status_changed",
+    "at": "2026-11-24T09:20:10Z",
+    "actor": {"kind": "person", "id": 7, "name": "Mina Osei"},
+    "origin": "api",
+    "payload": {"before": "open", "after": "pending"},
+    "request_id": "0f8fad5bd9cb469fa16570867728950e",
+}

@@ -1,0 +1,73 @@
+"""Filters of the lists of tickets."""
+
+from typing import Any
+
+import django_filters
+from django import forms
+from django.core.exceptions import ValidationError
+
+from supportdesk.core.api import filters
+from tickets.enums import Category, Channel, Priority, Status
+from tickets.models import Ticket
+from tickets.models.ticket import TicketQuerySet
+
+ME, NOBODY = "me", "none"
+
+
+class _AssigneeField(forms.CharField):
+    def clean(self, value: Any) -> Any:
+        text = super().clean(value)
+        if text in {"", ME, NOBODY}:
+            return text
+        try:
+            return filters.parse_id(text)
+        except ValidationError:
+            raise ValidationError("Must be the id of an agent, me or none.", code="invalid_id") from None
+
+
+class _Assignee(filters.Parameter):
+    field_class = _AssigneeField
+
+
+class HistoryFilter(django_filters.FilterSet):
+    """Filters of a customer's history, which holds archived tickets too."""
+
+    status = filters.Choices("status", choices=Status.values)
+    priority = filters.Choices("priority", choices=Priority.values)
+    channel = filters.Choices("channel", choices=Channel.values)
+    category = filters.Choices("category", choices=Category.values)
+    tag = filters.Text(method="tagged", help_text="A tag, or several separated by commas: tickets that have all.")
+    created_since = filters.Since("created_at")
+    updated_since = filters.Since("updated_at")
+
+    class Meta:
+        model = Ticket
+        fields: list[str] = []
+
+    def tagged(self, queryset: TicketQuerySet, name: str, value: str) -> TicketQuerySet:
+        tags = [tag.strip().lower() for tag in value.split(",") if tag.strip()]
+        return queryset.filter(tags__contains=tags) if tags else queryset
+
+
+class TicketFilter(HistoryFilter):
+    """As a history, and by the people involved; leaves archived tickets out unless they are asked for."""
+
+    customer = filters.Id(field_name="customer_id", help_text="Id of a customer.")
+    department = filters.Id(field_name="department_id", help_text="Id of a department.")
+    assignee = _Assignee(method="assigned", help_text="Id of an agent, `me`, or `none`.")
+    source = filters.Text(field_name="source", help_text="The system the ticket came from.")
+    external_id = filters.Text(field_name="external_id", help_text="Its id there.")
+    archived = filters.Choices("archived_at", choices=["false", "true"])
+
+    def filter_queryset(self, queryset: Any) -> Any:
+        archived = set(self.form.cleaned_data.pop("archived") or ["false"])
+        if len(archived) == 1:
+            queryset = queryset.filter(archived_at__isnull=archived == {"false"})
+        return super().filter_queryset(queryset)
+
+    def assigned(self, queryset: TicketQuerySet, name: str, value: str | int) -> TicketQuerySet:
+        if value == NOBODY:
+            return queryset.filter(assignee__isnull=True)
+        if value == ME:
+            return queryset.filter(assignee_id=self.request.user.pk)
+        return queryset.filter(assignee_id=value) if value else queryset

@@ -1,0 +1,209 @@
+"""Tickets, messages and notes as the API speaks of them."""
+
+from typing import Any
+
+from rest_framework import serializers
+
+from agents.models import Agent, Department
+from customers.api.serializers import CustomerName, CustomerOut
+from customers.models import Customer
+from supportdesk.core.actor import ActorKind
+from supportdesk.core.api import fields
+from supportdesk.core.models import Event
+from tickets.enums import AssignmentReason, Category, Channel, Priority, Sender, Status
+from tickets.models import Assignment, Message, Note, Ticket
+from tickets.models.ticket import MAX_TAG_LENGTH, MAX_TAGS
+
+MAX_SUBJECT = 300
+MAX_BODY = 65_536
+MAX_MENTIONS = 20
+
+
+class Tags(serializers.ListField):
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(child=fields.Text(max_length=MAX_TAG_LENGTH), max_length=MAX_TAGS, **kwargs)
+
+
+class Source(fields.Text):
+    """The system that an external id comes from."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(max_length=32, **kwargs)
+
+    def to_internal_value(self, data: Any) -> str:
+        name = super().to_internal_value(data)
+        if not (name.isascii() and name.replace("-", "").replace("_", "").isalnum() and name == name.lower()):
+            detail = "Must consist of a-z, 0-9, - and _."
+            raise serializers.ValidationError(detail, code="invalid_source")
+        return name
+
+
+class ExternallyKnown(fields.StrictSerializer):
+    """An id in another system, and which system that is: both or none."""
+
+    source = Source(required=False)
+    external_id = fields.Text(max_length=191, required=False)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        missing = {"source", "external_id"} - set(attrs)
+        if len(missing) == 1:
+            detail = "An external id needs its source, and a source an external id."
+            raise serializers.ValidationError({missing.pop(): [serializers.ErrorDetail(detail, code="required")]})
+        return attrs
+
+
+class TicketCreate(ExternallyKnown):
+    customer_id = fields.Reference(Customer.objects, source="customer")
+    subject = fields.Text(max_length=MAX_SUBJECT)
+    description = fields.Text(
+        max_length=MAX_BODY, multiline=True, trim_whitespace=False, help_text="Becomes the customer's first message."
+    )
+    priority = fields.Choice(choices=Priority.choices, required=False)
+    channel = fields.Choice(choices=Channel.choices, required=False)
+    category = fields.Choice(choices=Category.choices, required=False)
+    tags = Tags(required=False)
+    attributes = fields.Attributes(required=False)
+    language = fields.Language(required=False, allow_blank=True)
+    department_id = fields.Reference(Department.objects, source="department", required=False, allow_null=True)
+
+
+class TicketUpdate(fields.StrictSerializer):
+    """What is given is replaced as a whole, `tags` and `attributes` too."""
+
+    subject = fields.Text(max_length=MAX_SUBJECT, required=False)
+    status = fields.Choice(choices=Status.choices, required=False)
+    priority = fields.Choice(choices=Priority.choices, required=False)
+    channel = fields.Choice(choices=Channel.choices, required=False)
+    category = fields.Choice(choices=Category.choices, required=False)
+    tags = Tags(required=False)
+    attributes = fields.Attributes(required=False)
+    language = fields.Language(required=False, allow_blank=True)
+    department_id = fields.Reference(Department.objects, source="department", required=False, allow_null=True)
+
+
+class MessageCreate(ExternallyKnown):
+    body = fields.Text(max_length=MAX_BODY, multiline=True, trim_whitespace=False)
+    sender = fields.Choice(
+        choices=[(Sender.AGENT.value, "Agent"), (Sender.CUSTOMER.value, "Customer")],
+        default=Sender.AGENT.value,
+        help_text="`agent`: the caller's public reply. `customer`: what the customer said, on the phone for instance.",
+    )
+    channel = fields.Choice(choices=Channel.choices, required=False, help_text="The ticket's own unless given.")
+
+
+class NoteCreate(fields.StrictSerializer):
+    body = fields.Text(max_length=MAX_BODY, multiline=True, trim_whitespace=False)
+    mentions = serializers.ListField(
+        child=fields.Id(), max_length=MAX_MENTIONS, required=False, help_text="Ids of agents who can see the ticket."
+    )
+
+
+class PersonName(serializers.Serializer[Any]):
+    id = serializers.IntegerField()
+    name = serializers.CharField()
+
+
+class TicketRow(serializers.Serializer[Ticket]):
+    id = serializers.IntegerField()
+    subject = serializers.CharField()
+    status = serializers.ChoiceField(choices=Status.choices)
+    priority = serializers.ChoiceField(choices=Priority.choices)
+    channel = serializers.ChoiceField(choices=Channel.choices)
+    category = serializers.ChoiceField(choices=Category.choices)
+    tags = serializers.ListField(child=serializers.CharField())
+    customer = CustomerName()
+    assignee = PersonName(allow_null=True)
+    department = PersonName(allow_null=True)
+    source = serializers.CharField(help_text="Empty: opened here.")
+    external_id = serializers.CharField(allow_null=True)
+    message_count = serializers.IntegerField(source="last_position")
+    waiting_since = serializers.DateTimeField(allow_null=True, help_text="Oldest customer message without a reply.")
+    last_activity_at = serializers.DateTimeField()
+    first_response_at = serializers.DateTimeField(allow_null=True)
+    resolved_at = serializers.DateTimeField(allow_null=True)
+    archived_at = serializers.DateTimeField(allow_null=True)
+    rank_at = serializers.DateTimeField(help_text="The sort key of the default order; compare it, do not read it.")
+    version = serializers.IntegerField()
+    created_at = serializers.DateTimeField()
+    created_at_estimated = serializers.BooleanField()
+    updated_at = serializers.DateTimeField()
+
+
+class TicketFull(TicketRow):
+    description = serializers.SerializerMethodField(help_text="The first message.")
+    attributes = serializers.DictField(child=serializers.JSONField())
+    language = serializers.CharField()
+    follow_up_of = serializers.IntegerField(source="follow_up_of_id", allow_null=True)
+    satisfaction_rating = serializers.IntegerField(allow_null=True)
+
+    def get_description(self, ticket: Ticket) -> str:
+        return str(self.context["description"])
+
+
+class AssignmentOut(serializers.Serializer[Assignment]):
+    id = serializers.IntegerField()
+    agent = PersonName()
+    reason = serializers.ChoiceField(choices=AssignmentReason.choices)
+    assigned_at = serializers.DateTimeField()
+
+
+class TicketDetail(serializers.Serializer[Any]):
+    """The ticket with everything beside it. Parts that are not there are null."""
+
+    ticket = TicketFull()
+    customer = CustomerOut()
+    assignment = AssignmentOut(allow_null=True, help_text="The present one.")
+    sla = serializers.JSONField(allow_null=True, help_text="Not measured yet: null.")
+    ai_insights = serializers.JSONField(allow_null=True, help_text="Not fetched yet: null.")
+
+
+class MessageOut(serializers.Serializer[Message]):
+    id = serializers.IntegerField()
+    ticket_id = serializers.IntegerField()
+    position = serializers.IntegerField(help_text="Counts from 1 within the ticket.")
+    sender = serializers.ChoiceField(choices=Sender.choices)
+    agent = PersonName(allow_null=True)
+    system_name = serializers.CharField(help_text="Who speaks, when the sender is the system.")
+    body = serializers.CharField()
+    channel = serializers.ChoiceField(choices=Channel.choices)
+    automated = serializers.BooleanField()
+    source = serializers.CharField()
+    external_id = serializers.CharField(allow_null=True)
+    created_at = serializers.DateTimeField()
+
+
+class MessagePosted(MessageOut):
+    follow_up = serializers.BooleanField(
+        help_text="True when the ticket was closed and the message opened a new one, named by `ticket_id`."
+    )
+
+
+class NoteOut(serializers.Serializer[Note]):
+    id = serializers.IntegerField()
+    ticket_id = serializers.IntegerField()
+    author = PersonName()
+    body = serializers.CharField()
+    mentions = PersonName(many=True)
+    created_at = serializers.DateTimeField()
+
+
+class EventActor(serializers.Serializer[Any]):
+    kind = serializers.ChoiceField(choices=[kind.value for kind in ActorKind])
+    id = serializers.IntegerField(allow_null=True)
+    name = serializers.CharField()
+
+
+class EventOut(serializers.Serializer[Event]):
+    id = serializers.IntegerField()
+    name = serializers.CharField(help_text="Such as `ticket.status_changed`.")
+    at = serializers.DateTimeField()
+    actor = serializers.SerializerMethodField()
+    origin = serializers.CharField(help_text="The door it came through: api, admin, command, import, task.")
+    payload = serializers.DictField(child=serializers.JSONField())
+    request_id = serializers.CharField()
+
+    def get_actor(self, event: Event) -> EventActor:
+        agents: dict[int, Agent] = self.context["agents"]
+        agent = agents.get(event.actor_id or 0)
+        name = agent.name if agent else event.actor_name
+        return {"kind": event.actor_kind, "id": event.actor_id, "name": name}  # type: ignore[return-value]

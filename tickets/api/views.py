@@ -1,0 +1,183 @@
+"""Tickets, their conversation and their timeline."""
+
+from typing import ClassVar
+
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from agents.enums import EVERY_ROLE
+from agents.models import Agent
+from supportdesk.core.actor import ActorKind
+from supportdesk.core.api.filters import refuse_unknown
+from supportdesk.core.api.pagination import Ordering
+from supportdesk.core.api.schema import operation
+from supportdesk.core.api.views import ApiViewSet, expected_version, versioned
+from supportdesk.core.models import Event
+from tickets import selectors
+from tickets.api import examples
+from tickets.api.detail import represent
+from tickets.api.filters import HistoryFilter, TicketFilter
+from tickets.api.serializers import (
+    EventOut,
+    MessageCreate,
+    MessageOut,
+    MessagePosted,
+    NoteCreate,
+    NoteOut,
+    TicketCreate,
+    TicketDetail,
+    TicketRow,
+    TicketUpdate,
+)
+from tickets.enums import Sender
+from tickets.models import Message, Note, Ticket
+from tickets.services import conversation, lifecycle
+from tickets.status import IllegalTransition
+
+BY_TIME = {
+    "-created_at": Ordering("created_at", descending=True),
+    "created_at": Ordering("created_at"),
+    "-updated_at": Ordering("updated_at", descending=True),
+    "updated_at": Ordering("updated_at"),
+}
+
+
+class TicketViewSet(ApiViewSet):
+    allowed: ClassVar = dict.fromkeys(("list", "create", "retrieve", "partial_update", "destroy"), EVERY_ROLE)
+    orderings: ClassVar = {"rank": Ordering("rank_at"), **BY_TIME}
+    filterset_class = TicketFilter
+    queryset = Ticket.objects.none()
+
+    @operation("List tickets", returns=TicketRow(many=True), example=examples.ROW)
+    def list(self, request: Request) -> Response:
+        """The order of work: those first whose customer has waited closest to too long, those that are done last."""
+        return self.page(selectors.listed(self.actor), TicketRow)
+
+    @operation(
+        "Open a ticket",
+        takes=TicketCreate,
+        request_example=examples.CREATE,
+        returns=TicketDetail,
+        example=examples.CREATED,
+        status=201,
+        errors=[lifecycle.ExternalIdTaken],
+    )
+    def create(self, request: Request) -> Response:
+        data = self.read(TicketCreate)
+        ticket = lifecycle.create_ticket(**data, by=self.actor, now=self.now)
+        detail = selectors.Detail(ticket=ticket, description=data["description"], assignment=None)
+        return versioned(represent(detail), ticket.version, status=201)
+
+    @operation("Get a ticket", returns=TicketDetail, example=examples.DETAIL)
+    def retrieve(self, request: Request, pk: int) -> Response:
+        refuse_unknown(request, ())
+        detail = selectors.detail(ticket_id=pk, actor=self.actor)
+        return versioned(represent(detail), detail.ticket.version)
+
+    @operation(
+        "Change a ticket",
+        takes=TicketUpdate,
+        request_example=examples.UPDATE,
+        returns=TicketDetail,
+        example=examples.DETAIL,
+        errors=[IllegalTransition, lifecycle.Archived],
+    )
+    def partial_update(self, request: Request, pk: int) -> Response:
+        """With `If-Match`, only when the ticket still has that version."""
+        ticket = lifecycle.update_ticket(
+            ticket_id=pk,
+            changes=self.read(TicketUpdate),
+            by=self.actor,
+            now=self.now,
+            expected_version=expected_version(request),
+        )
+        return versioned(represent(selectors.beside(ticket)), ticket.version)
+
+    @operation("Archive a ticket", status=204)
+    def destroy(self, request: Request, pk: int) -> Response:
+        """Closes it and takes it out of the default lists. Nothing is deleted; archiving again changes nothing."""
+        lifecycle.archive_ticket(ticket_id=pk, by=self.actor, now=self.now, expected_version=expected_version(request))
+        return Response(status=204)
+
+
+class MessageViewSet(ApiViewSet):
+    allowed: ClassVar = {"list": EVERY_ROLE, "create": EVERY_ROLE}
+    orderings: ClassVar = {
+        "position": Ordering("position"),
+        "-position": Ordering("position", descending=True),
+    }
+    queryset = Message.objects.none()
+
+    @operation("List a ticket's messages", returns=MessageOut(many=True), example=examples.MESSAGE)
+    def list(self, request: Request, pk: int) -> Response:
+        return self.page(selectors.messages(ticket_id=pk, actor=self.actor), MessageOut)
+
+    @operation(
+        "Add a message",
+        takes=MessageCreate,
+        request_example=examples.MESSAGE_CREATE,
+        returns=MessagePosted,
+        example=examples.POSTED,
+        status=201,
+        errors=[conversation.TicketClosed, conversation.MessageExternalIdTaken],
+    )
+    def create(self, request: Request, pk: int) -> Response:
+        """A customer's message reopens a ticket that waits or is resolved; on a closed one it opens a follow-up."""
+        data = self.read(MessageCreate)
+        posted = conversation.add_message(
+            **{**data, "sender": Sender(data["sender"])}, ticket_id=pk, by=self.actor, now=self.now
+        )
+        body = {**MessageOut(posted.message).data, "follow_up": posted.follow_up}
+        return Response(body, status=201)
+
+
+class NoteViewSet(ApiViewSet):
+    allowed: ClassVar = {"list": EVERY_ROLE, "create": EVERY_ROLE}
+    orderings: ClassVar = {"id": Ordering("pk"), "-id": Ordering("pk", descending=True)}
+    queryset = Note.objects.none()
+
+    @operation("List a ticket's notes", returns=NoteOut(many=True), example=examples.NOTE)
+    def list(self, request: Request, pk: int) -> Response:
+        return self.page(selectors.notes(ticket_id=pk, actor=self.actor), NoteOut)
+
+    @operation(
+        "Add a note",
+        takes=NoteCreate,
+        request_example=examples.NOTE_CREATE,
+        returns=NoteOut,
+        example=examples.NOTE,
+        status=201,
+        errors=[lifecycle.Archived],
+    )
+    def create(self, request: Request, pk: int) -> Response:
+        """Seen by agents only. Mentioned agents must be able to see the ticket."""
+        data = self.read(NoteCreate)
+        note = conversation.add_note(**data, ticket_id=pk, by=self.actor, now=self.now)
+        return Response(NoteOut(note).data, status=201)
+
+
+class TimelineViewSet(ApiViewSet):
+    allowed: ClassVar = {"list": EVERY_ROLE}
+    orderings: ClassVar = {"at": Ordering("at"), "-at": Ordering("at", descending=True)}
+    queryset = Event.objects.none()
+
+    @operation("Get a ticket's timeline", returns=EventOut(many=True), example=examples.EVENT)
+    def list(self, request: Request, pk: int) -> Response:
+        """Every fact: what happened, when, by whom and through which door. Facts are never changed or removed."""
+        events = selectors.timeline(ticket_id=pk, actor=self.actor)
+        rows = self.paginate_queryset(self.filter_queryset(events))
+        people = {row.actor_id for row in rows if row.actor_kind == ActorKind.PERSON}
+        context = {"agents": Agent.objects.get_queryset().in_bulk(people)}
+        return self.get_paginated_response(EventOut(rows, many=True, context=context).data)
+
+
+class CustomerTicketsViewSet(ApiViewSet):
+    allowed: ClassVar = {"list": EVERY_ROLE}
+    orderings: ClassVar = BY_TIME
+    filterset_class = HistoryFilter
+    queryset = Ticket.objects.none()
+
+    @operation("List a customer's tickets", returns=TicketRow(many=True), example=examples.ROW)
+    def list(self, request: Request, pk: int) -> Response:
+        """The history, newest first; archived tickets are in it."""
+        return self.page(selectors.history(customer_id=pk, actor=self.actor), TicketRow)
