@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from django.db.models import QuerySet
+from django.db.models import OuterRef, QuerySet, Subquery
 
 from customers.models import Customer
 from supportdesk.core.actor import Actor
@@ -28,17 +28,21 @@ def listed(actor: Actor) -> TicketQuerySet:
 
 def detail(*, ticket_id: int, actor: Actor) -> Detail:
     """Raises NotFound."""
-    ticket = listed(actor).prefetch_related("customer__identities").filter(pk=ticket_id).first()
+    return _beside(listed(actor).filter(pk=ticket_id))
+
+
+def detail_after_change(ticket: Ticket) -> Detail:
+    """The detail of a ticket that the actor just changed, even when the change took it out of their sight."""
+    return _beside(Ticket.objects.select_related("customer", "assignee", "department").filter(pk=ticket.pk))
+
+
+def _beside(tickets: TicketQuerySet) -> Detail:
+    first_message = Message.objects.filter(ticket=OuterRef("pk"), position=1).values("body")
+    ticket = tickets.annotate(description=Subquery(first_message)).prefetch_related("customer__identities").first()
     if ticket is None:
         raise NotFound
-    return beside(ticket)
-
-
-def beside(ticket: Ticket) -> Detail:
-    """What stands beside a ticket that the actor was allowed to have in hand."""
-    first = Message.objects.filter(ticket=ticket, position=1).values_list("body", flat=True).first()
     current = Assignment.objects.select_related("agent").filter(ticket=ticket, ended_at__isnull=True).first()
-    return Detail(ticket=ticket, description=first or "", assignment=current)
+    return Detail(ticket=ticket, description=ticket.description, assignment=current)
 
 
 def history(*, customer_id: int, actor: Actor) -> TicketQuerySet:

@@ -27,6 +27,7 @@ def check_transition(before: Status, after: Status) -> None:
     """Returns when `before` may become `after`. Raises IllegalTransition, naming what would be allowed."""
     if after in TRANSITIONS[before]:
         return
-    allowed = ", ".join(status.value for status in Status if status in TRANSITIONS[before]) or "nothing"
-    detail = f"A ticket that is {before.value} cannot become {after.value}; it can become {allowed}."
+    allowed = ", ".join(status.value for status in Status if status in TRANSITIONS[before])
+    rest = f"it can become {allowed}." if allowed else "that is final."
+    detail = f"A ticket that is {before.value} cannot become {after.value}; {rest}"
     raise IllegalTransition(detail, errors=[FieldError("status", IllegalTransition.code, detail)])

@@ -91,7 +91,7 @@ class TicketViewSet(ApiViewSet):
             now=self.now,
             expected_version=expected_version(request),
         )
-        return versioned(represent(selectors.beside(ticket)), ticket.version)
+        return versioned(represent(selectors.detail_after_change(ticket)), ticket.version)
 
     @operation("Archive a ticket", status=204)
     def destroy(self, request: Request, pk: int) -> Response:

@@ -1,0 +1,29 @@
+"""Agents and departments for tests, made by the services."""
+
+from itertools import count
+from typing import Any
+
+from django.utils import timezone
+
+from agents import services
+from agents.models import Agent, Department
+from agents.selectors import actor_for, led_departments
+from supportdesk.core.actor import Actor, Door, system
+
+PASSWORD = "a pass phrase for tests"
+SYSTEM = system("tests", origin=Door.COMMAND)
+_numbers = count(1)
+
+
+def make_department(**over: Any) -> Department:
+    return services.create_department(**{"name": f"Department {next(_numbers)}", **over})
+
+
+def make_agent(**over: Any) -> Agent:
+    number = next(_numbers)
+    given = {"email": f"agent{number}@example.com", "name": f"Agent {number}", "password": PASSWORD, **over}
+    return services.create_agent(**{"by": SYSTEM, "now": timezone.now(), **given})
+
+
+def actor_of(agent: Agent, *, origin: Door = Door.API) -> Actor:
+    return actor_for(agent, led=led_departments(agent), origin=origin)
