@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""Django's command line. Outside production it brings the embedded servers along when nothing else is configured."""
+"""Django's command line. Under SUPPORTDESK_ENV=demo it brings the embedded servers along."""
 
 import os
 import sys
@@ -13,12 +13,16 @@ from supportdesk.core import devservices
 
 def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "supportdesk.settings.base")
+    environment = os.environ.get("SUPPORTDESK_ENV", "")
     try:
-        if os.environ.get("SUPPORTDESK_ENV") == "demo":
+        if environment == "demo":
             devservices.ensure(Path(__file__).resolve().parent)
         execute_from_command_line(sys.argv)
     except (ImproperlyConfigured, devservices.Unsupported) as problem:
-        sys.exit(f"{problem}")
+        hint = (
+            "" if environment else " (SUPPORTDESK_ENV is unset, which means production; the demo's is `make manage`.)"
+        )
+        sys.exit(f"{problem}{hint}")
 
 
 if __name__ == "__main__":

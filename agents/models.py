@@ -157,7 +157,7 @@ class Agent(AbstractBaseUser):
 class LoginSessionQuerySet(models.QuerySet["LoginSession"]):
     def visible_to(self, actor: Actor) -> "LoginSessionQuerySet":
         """One's own logins."""
-        return self if actor.kind == ActorKind.SYSTEM else self.filter(agent_id=actor.id)
+        return self if actor.kind == ActorKind.SYSTEM else self.filter(agent_id=actor.id or 0)
 
 
 class LoginSession(models.Model):

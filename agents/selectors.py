@@ -44,7 +44,7 @@ def session_with_agent(*, session_id: int, now: datetime) -> LoginSession | None
         .order_by()
         .values("agent_id")
         .annotate(ids=ArrayAgg("department_id"))
-        .values("ids")
+        .values("ids")  # type: ignore[misc]
     )
     return (
         LoginSession.objects.select_related("agent")

@@ -38,6 +38,12 @@ class DepartmentTaken(Conflict):
     code = "name_taken"
 
 
+class SpecializationTaken(Conflict):
+    """Another specialization has this slug."""
+
+    code = "slug_taken"
+
+
 def settable_fields(*, by: Actor, agent: Agent) -> frozenset[str]:
     """The fields of `agent` that the actor may change; empty when the agent is not theirs to change."""
     if by.role in {Role.ADMIN, ""}:
@@ -120,6 +126,16 @@ def create_department(*, name: str) -> Department:
     except IntegrityError:
         detail = "There is a department of that name."
         raise DepartmentTaken(detail, errors=[FieldError("name", DepartmentTaken.code, detail)]) from None
+
+
+def create_specialization(*, slug: str, name: str, categories: Iterable[str]) -> Specialization:
+    """Raises SpecializationTaken."""
+    try:
+        with transaction.atomic():
+            return Specialization.objects.create(slug=slug, name=name, categories=sorted(set(categories)))
+    except IntegrityError:
+        detail = "There is a specialization of that slug."
+        raise SpecializationTaken(detail, errors=[FieldError("slug", SpecializationTaken.code, detail)]) from None
 
 
 def _refuse_forbidden(changes: Mapping[str, Any], allowed: frozenset[str]) -> None:

@@ -9,6 +9,7 @@ import uuid
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
+from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.hashers import check_password, make_password
@@ -125,7 +126,7 @@ def _end(session: LoginSession, *, reason: str, by: Actor, now: datetime) -> Non
     emit(AgentLoggedOut(subject_id=session.agent_id, session_id=session.pk, reason=reason), by=by, at=now)
 
 
-def _claims(token: str) -> dict[str, object]:
+def _claims(token: str) -> dict[str, Any]:
     try:
         payload = RefreshToken(token).payload  # type: ignore[arg-type]
     except TokenError:

@@ -6,7 +6,7 @@ from django.utils import timezone
 from agents import sessions
 
 
-@shared_task(name="agents.prune_login_sessions")
+@shared_task(name="agents.prune_login_sessions")  # type: ignore[untyped-decorator]
 def prune_login_sessions() -> int:
     """Deletes login sessions that ended or expired."""
     return sessions.prune(now=timezone.now())

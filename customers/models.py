@@ -1,6 +1,6 @@
 """Customers and their identities in other systems."""
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from django.contrib.postgres.indexes import GinIndex
 from django.db import models
@@ -21,7 +21,7 @@ class CustomerQuerySet(models.QuerySet["Customer"]):
         """
         if actor.sees_everything:
             return self
-        tickets = self.model._meta.get_field("tickets").related_model._default_manager
+        tickets: Any = self.model._meta.get_field("tickets").related_model._default_manager
         theirs = tickets.filter(customer_id=OuterRef("pk"))
         return self.filter(Exists(theirs.visible_to(actor)) | ~Exists(theirs))
 

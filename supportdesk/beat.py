@@ -7,7 +7,7 @@ from django_celery_beat.models import PeriodicTask
 from django_celery_beat.schedulers import DatabaseScheduler
 
 
-class Scheduler(DatabaseScheduler):  # type: ignore[misc]
+class Scheduler(DatabaseScheduler):
     """Adds the jobs of `schedule.py` that the table lacks, and leaves those that an administrator may have changed."""
 
     def update_from_dict(self, mapping: Mapping[str, Any]) -> None:

@@ -15,6 +15,6 @@ app.conf.beat_schedule = SCHEDULE
 app.autodiscover_tasks()
 
 
-@setup_logging.connect
+@setup_logging.connect  # type: ignore[untyped-decorator]
 def keep_our_logging(**_: object) -> None:
     """Having a receiver is what keeps Celery from replacing the JSON logging of the settings."""

@@ -1,5 +1,7 @@
 """HTTP: every route of the product. One of the four tables that can start code."""
 
+from typing import Any
+
 from django.contrib import admin
 from django.urls import path, register_converter
 from django.views.generic import RedirectView
@@ -25,7 +27,7 @@ handler403 = "supportdesk.core.api.exceptions.permission_denied"
 handler404 = "supportdesk.core.api.exceptions.not_found"
 handler500 = "supportdesk.core.api.exceptions.server_error"
 
-collection = {"get": "list", "post": "create"}
+collection: dict[str, Any] = {"get": "list", "post": "create"}
 
 urlpatterns = [
     path("", RedirectView.as_view(url="/admin/")),

@@ -1,6 +1,7 @@
 """Reading tickets, within what the actor may see."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from django.db.models import OuterRef, QuerySet, Subquery
 
@@ -38,7 +39,7 @@ def detail_after_change(ticket: Ticket) -> Detail:
 
 def _beside(tickets: TicketQuerySet) -> Detail:
     first_message = Message.objects.filter(ticket=OuterRef("pk"), position=1).values("body")
-    ticket = tickets.annotate(description=Subquery(first_message)).prefetch_related("customer__identities").first()
+    ticket: Any = tickets.annotate(description=Subquery(first_message)).prefetch_related("customer__identities").first()
     if ticket is None:
         raise NotFound
     current = Assignment.objects.select_related("agent").filter(ticket=ticket, ended_at__isnull=True).first()

@@ -42,7 +42,7 @@ class AccessTokenAuthentication(BaseAuthentication):
         session = session_with_agent(session_id=session_id, now=timezone.now())
         if session is None or session.agent.token_version != version:
             raise _refused()
-        led = frozenset(session.led_ids)
+        led: frozenset[int] = frozenset(session.led_ids)  # type: ignore[attr-defined]
         actor = actor_for(session.agent, led=led, origin=Door.API, request_id=current_request_id())
         return session.agent, Login(session=session, actor=actor)
 

@@ -1,12 +1,13 @@
 """Agents, their logins and their logouts."""
 
-from typing import ClassVar
+from typing import ClassVar, cast
 
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from agents import selectors, services, sessions
 from agents.api import examples
+from agents.api.authentication import Login
 from agents.api.filters import AgentFilter
 from agents.api.serializers import (
     AGENT_ENTRIES,
@@ -95,7 +96,8 @@ class AgentViewSet(ApiViewSet):
         self.read(NothingRequest)
         if pk != self.actor.id:
             raise NotFound
-        sessions.log_out(session=request.auth.session, by=self.actor, now=self.now)
+        login = cast(Login, request.auth)
+        sessions.log_out(session=login.session, by=self.actor, now=self.now)
         return Response(status=204)
 
     def _entries(self) -> AgentQuerySet:
@@ -106,8 +108,8 @@ class AgentViewSet(ApiViewSet):
 class LoginViewSet(ApiViewSet):
     """The only routes that need no token; they make one."""
 
-    authentication_classes: ClassVar = []
-    allowed: ClassVar = {"log_in": {ANYONE}, "refresh": {ANYONE}}
+    authentication_classes = ()
+    allowed: ClassVar = dict.fromkeys(("log_in", "refresh"), frozenset({ANYONE}))
     filterset_class = None
 
     @operation(

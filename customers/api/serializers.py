@@ -10,7 +10,7 @@ from supportdesk.core.api import fields
 
 
 class IdentityInput(fields.StrictSerializer):
-    source = fields.Choice(choices=IdentitySource.choices)
+    source = fields.Choice(choices=IdentitySource.choices)  # type: ignore[assignment]
     external_id = fields.Text(max_length=191)
 
 
@@ -24,7 +24,7 @@ class CustomerCreate(fields.StrictSerializer):
     timezone = fields.TimeZone(required=False, allow_blank=True)
     language = fields.Language(required=False, allow_blank=True)
     attributes = fields.Attributes(required=False)
-    identities = IdentityInput(many=True, required=False, max_length=20)
+    identities = IdentityInput(many=True, required=False, max_length=20)  # type: ignore[call-arg]
 
 
 class CustomerUpdate(fields.StrictSerializer):
@@ -40,7 +40,7 @@ class CustomerUpdate(fields.StrictSerializer):
 
 
 class IdentityOut(serializers.Serializer[ExternalIdentity]):
-    source = serializers.ChoiceField(choices=IdentitySource.choices)
+    source = serializers.ChoiceField(choices=IdentitySource.choices)  # type: ignore[assignment]
     external_id = serializers.CharField()
 
 

@@ -1,9 +1,9 @@
 """pytest plugin: a PostgreSQL and a Valkey of the tests' own, in a temporary folder, gone at the end.
 
-The URLs are set when this module is imported, because pytest-django reads the settings early. DATABASE_URL and REDIS_URL
-are never used, so that no test can touch anybody's data; SUPPORTDESK_TEST_DATABASE_URL and SUPPORTDESK_TEST_REDIS_URL
-name servers for tests where the embedded ones do not run. Parallel workers share the servers of their controller, each
-with a database and a Redis number of its own.
+The URLs are set when this module is imported, because pytest-django reads the settings early. DATABASE_URL and
+REDIS_URL are never used, so that no test can touch anybody's data; SUPPORTDESK_TEST_DATABASE_URL and
+SUPPORTDESK_TEST_REDIS_URL name servers for tests where the embedded ones do not run. Parallel workers share the servers
+of their controller, each with a database and a Redis number of its own.
 """
 
 import atexit
@@ -32,7 +32,10 @@ def _start() -> dict[str, str]:
         return urls
     account = service_account()
     home = _home(account)
-    makers = {"DATABASE_URL": (Postgres, "pg"), "REDIS_URL": (Valkey, "valkey")}
+    makers: dict[str, tuple[type[Postgres | Valkey], str]] = {
+        "DATABASE_URL": (Postgres, "pg"),
+        "REDIS_URL": (Valkey, "valkey"),
+    }
     for name, (server_class, folder) in makers.items():
         if not urls[name]:
             server = server_class(data=home / folder, account=account, durable=False)

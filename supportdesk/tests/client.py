@@ -59,9 +59,7 @@ class Api:
         data = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
         extra = {name.replace("_", "-"): value for name, value in headers.items()}
         content_type = extra.pop("content-type", "application/json")
-        response = self.client.generic(
-            method, path, data, content_type=content_type, headers={**self.headers, **extra}
-        )
+        response = self.client.generic(method, path, data, content_type=content_type, headers={**self.headers, **extra})
         return Answer(response)
 
 

@@ -50,15 +50,15 @@ def faults(path: Path, source: str) -> list[str]:
             continue
         if not stands_above_the_line(path) and there > here:
             found.append(f"{path}:{line} imports {name}, which stands to its right")
-        if not stands_above_the_line(path) and here < len(LINE) and any(f".{door}" in name for door in DOORS):
-            if there != 0 or here == 0:
-                found.append(f"{path}:{line} imports a door: {name}")
+        inside = not stands_above_the_line(path) and here < len(LINE)
+        if inside and any(f".{door}" in name for door in DOORS) and (there != 0 or here == 0):
+            found.append(f"{path}:{line} imports a door: {name}")
     for node in ast.walk(tree):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             found += [f"{path}:{line} imports inside a function" for line, _ in imports(node)]
-            if node.name == "save" and here < len(LINE) and "tests" not in path.parts and node.args.args:
-                if node.args.args[0].arg == "self":
-                    found.append(f"{path}:{node.lineno} overrides save()")
+            method = bool(node.args.args) and node.args.args[0].arg == "self"
+            if node.name == "save" and method and "tests" not in path.parts:
+                found.append(f"{path}:{node.lineno} overrides save()")
     if here == 0 and "tests" not in path.parts:
         found += domain_nouns(path, tree)
     return found

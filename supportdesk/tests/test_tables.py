@@ -1,5 +1,7 @@
 """The tables that can start code, compared with what they start."""
 
+from typing import Any
+
 from django.conf import settings
 from django.urls import URLPattern
 
@@ -36,10 +38,13 @@ def routes() -> dict[tuple[str, str], tuple[type, str]]:
     """(method, path) to view class and action, of the API."""
     found = {}
     for pattern in urlpatterns:
-        actions = getattr(pattern.callback, "actions", None) if isinstance(pattern, URLPattern) else None
+        if not isinstance(pattern, URLPattern):
+            continue
+        view: Any = pattern.callback
+        actions = getattr(view, "actions", None)
         for method, action in (actions or {}).items():
             if method != "head":
-                found[(method.upper(), str(pattern.pattern))] = (pattern.callback.cls, action)
+                found[(method.upper(), str(pattern.pattern))] = (view.cls, action)
     return found
 
 

@@ -65,7 +65,7 @@ class TicketFilter(HistoryFilter):
             queryset = queryset.filter(archived_at__isnull=archived == {"false"})
         return super().filter_queryset(queryset)
 
-    def assigned(self, queryset: TicketQuerySet, name: str, value: str | int) -> TicketQuerySet:
+    def assigned(self, queryset: TicketQuerySet, name: str, value: Any) -> TicketQuerySet:
         if value == NOBODY:
             return queryset.filter(assignee__isnull=True)
         if value == ME:

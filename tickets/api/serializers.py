@@ -41,7 +41,7 @@ class Source(fields.Text):
 class ExternallyKnown(fields.StrictSerializer):
     """An id in another system, and which system that is: both or none."""
 
-    source = Source(required=False)
+    source = Source(required=False)  # type: ignore[assignment]
     external_id = fields.Text(max_length=191, required=False)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
@@ -114,7 +114,7 @@ class TicketRow(serializers.Serializer[Ticket]):
     customer = CustomerName()
     assignee = PersonName(allow_null=True)
     department = PersonName(allow_null=True)
-    source = serializers.CharField(help_text="Empty: opened here.")
+    source = serializers.CharField(help_text="Empty: opened here.")  # type: ignore[assignment]
     external_id = serializers.CharField(allow_null=True)
     message_count = serializers.IntegerField(source="last_position")
     waiting_since = serializers.DateTimeField(allow_null=True, help_text="Oldest customer message without a reply.")
@@ -167,7 +167,7 @@ class MessageOut(serializers.Serializer[Message]):
     body = serializers.CharField()
     channel = serializers.ChoiceField(choices=Channel.choices)
     automated = serializers.BooleanField()
-    source = serializers.CharField()
+    source = serializers.CharField()  # type: ignore[assignment]
     external_id = serializers.CharField(allow_null=True)
     created_at = serializers.DateTimeField()
 

@@ -165,10 +165,10 @@ class TimelineViewSet(ApiViewSet):
     def list(self, request: Request, pk: int) -> Response:
         """Every fact: what happened, when, by whom and through which door. Facts are never changed or removed."""
         events = selectors.timeline(ticket_id=pk, actor=self.actor)
-        rows = self.paginate_queryset(self.filter_queryset(events))
+        rows = self.paginate_queryset(self.filter_queryset(events)) or []
         people = {row.actor_id for row in rows if row.actor_kind == ActorKind.PERSON}
         context = {"agents": Agent.objects.get_queryset().in_bulk(people)}
-        return self.get_paginated_response(EventOut(rows, many=True, context=context).data)
+        return self.get_paginated_response(EventOut(rows, many=True, context=context).data)  # type: ignore[arg-type]
 
 
 class CustomerTicketsViewSet(ApiViewSet):

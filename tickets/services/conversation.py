@@ -93,7 +93,7 @@ def add_note(*, ticket_id: int, body: str, by: Actor, now: datetime, mentions: S
 
     Raises NotFound, InvalidInput (field `mentions`), Archived.
     """
-    if by.kind != ActorKind.PERSON:
+    if by.kind != ActorKind.PERSON or by.id is None:
         raise InvalidInput.on("author", "Only an agent writes notes.")
     with transaction.atomic():
         ticket = lifecycle.locked(ticket_id, by=by)

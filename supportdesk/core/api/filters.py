@@ -24,7 +24,8 @@ class StrictFilterBackend(DjangoFilterBackend):
         filterset_class = self.get_filterset_class(view, queryset)
         known = PARAMETERS | set(filterset_class.base_filters if filterset_class else ())
         refuse_unknown(request, known)
-        return super().filter_queryset(request, queryset, view)
+        filtered: QuerySet[Any] = super().filter_queryset(request, queryset, view)
+        return filtered
 
 
 def refuse_unknown(request: Request, known: Iterable[str]) -> None:

@@ -53,7 +53,7 @@ class _RowBeyond(Func):
         self.template = "(({0}, {1}) > ({2}, {3}))" if greater else "(({0}, {1}) < ({2}, {3}))"
         super().__init__(F(column), F("pk"), Value(position.key), Value(position.id))
 
-    def as_sql(self, compiler: Any, connection: Any, **_: Any) -> tuple[str, Any]:
+    def as_sql(self, compiler: Any, connection: Any, **_: Any) -> tuple[str, Any]:  # type: ignore[override]
         parts = [compiler.compile(expression) for expression in self.source_expressions]
         params = [param for _, part_params in parts for param in part_params]
         return self.template.format(*(sql for sql, _ in parts)), params
@@ -62,7 +62,7 @@ class _RowBeyond(Func):
 class KeysetPagination(BasePagination):
     """Answers `{next, previous, results}`; `?count=exact` adds `count`. The view's `orderings` say which are known."""
 
-    def paginate_queryset(self, queryset: QuerySet[Any], request: Request, view: Any = None) -> list[Any]:
+    def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> list[Any]:
         orderings: dict[str, Ordering] = view.orderings
         self.request = request
         self.name = _ordering_name(request, orderings)

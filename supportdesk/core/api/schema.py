@@ -52,7 +52,7 @@ class Problem(serializers.Serializer[Any]):
     status = serializers.IntegerField()
     detail = serializers.CharField()
     code = serializers.CharField()
-    errors = FieldProblem(many=True)
+    errors = FieldProblem(many=True)  # type: ignore[assignment]
     request_id = serializers.CharField()
 
 
@@ -90,8 +90,10 @@ def operation(
 class ProblemAutoSchema(AutoSchema):
     """Adds the failures to each operation: those that its route can meet, and those that its action declares."""
 
-    def _get_response_bodies(self, direction: str = "response") -> dict[str, Any]:
-        bodies: dict[str, Any] = super()._get_response_bodies(direction)  # type: ignore[no-untyped-call]
+    view: Any  # one of our own views, or the document's
+
+    def _get_response_bodies(self, direction: Any = "response") -> dict[str, Any]:
+        bodies: dict[str, Any] = super()._get_response_bodies(direction)
         for status, failures in _by_status(self._failures()).items():
             bodies[str(status)] = self._problem_response(status, failures)
         return bodies
@@ -110,7 +112,7 @@ class ProblemAutoSchema(AutoSchema):
         return [*failures, *getattr(action, "documented_errors", ())]
 
     def _problem_response(self, status: int, failures: list[type[DomainError]]) -> dict[str, Any]:
-        component = self.resolve_serializer(Problem, "response")  # type: ignore[no-untyped-call]
+        component = self.resolve_serializer(Problem, "response")
         return {
             "description": TITLES[status],
             "content": {

@@ -30,7 +30,7 @@ class ApiViewSet(viewsets.GenericViewSet[Any]):
 
     allowed: ClassVar[Mapping[str, frozenset[str]]] = {}
     orderings: ClassVar[Mapping[str, Ordering]] = {}
-    queryset = None
+    queryset: Any = None
 
     @property
     def actor(self) -> Actor:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from supportdesk.core.devservices.binaries import Unsupported
 from supportdesk.core.devservices.clients import ensure
-from supportdesk.core.devservices.supervisor import supervise
+from supportdesk.core.devservices.supervisor import reset, supervise
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -21,7 +21,10 @@ def main() -> int:
     watch = actions.add_parser("supervise", help="own the servers; started by the others")
     watch.add_argument("--database", action="store_true")
     watch.add_argument("--redis", action="store_true")
+    actions.add_parser("reset", help="delete the demo's data and secrets")
     chosen = parser.parse_args()
+    if chosen.action == "reset":
+        return reset(ROOT)
     if chosen.action == "supervise":
         return supervise(ROOT, database=chosen.database, redis=chosen.redis)
     command = chosen.command[1:] if chosen.command[:1] == ["--"] else chosen.command

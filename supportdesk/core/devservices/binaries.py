@@ -85,8 +85,8 @@ def redis_program() -> Path:
             return _sound_redis(program)
     raise Unsupported(
         "No Valkey for this platform came with the requirements, and none is installed. Install Valkey or Redis "
-        f"{MIN_REDIS[0]}.{MIN_REDIS[1]} or later (Debian: redis-server, Alpine: valkey, macOS: brew install valkey), or "
-        "set SUPPORTDESK_REDIS_BIN to its server program, or set REDIS_URL to a server. On Windows use WSL 2."
+        f"{MIN_REDIS[0]}.{MIN_REDIS[1]} or later (Debian: redis-server, Alpine: valkey, macOS: brew install valkey), "
+        "or set SUPPORTDESK_REDIS_BIN to its server program, or set REDIS_URL to a server. On Windows use WSL 2."
     )
 
 

@@ -51,7 +51,12 @@ class Postgres:
     def launch(self) -> None:
         options = [f"unix_socket_directories={self.socket_folder}", "listen_addresses="]
         options += [] if self.durable else FORGETFUL
-        command = [self.bin / "postgres", "-D", self.data, *(part for option in options for part in ("-c", option))]
+        command: list[str | Path] = [
+            self.bin / "postgres",
+            "-D",
+            self.data,
+            *(part for option in options for part in ("-c", option)),
+        ]
         self.child = processes.start(
             command,
             log=self.log,

@@ -40,7 +40,7 @@ def start(
             stdout=output,
             stderr=output,
             process_group=0,
-            preexec_fn=dies_with_parent(on_parent_death),  # noqa: PLW1509
+            preexec_fn=dies_with_parent(on_parent_death),
             **arguments,
         )
 

@@ -6,6 +6,7 @@ else leaves nothing behind within a second; and kill -9 of this process takes it
 
 import fcntl
 import os
+import shutil
 import signal
 import sys
 import time
@@ -54,6 +55,19 @@ def supervise(root: Path, *, database: bool, redis: bool) -> int:
         for server in reversed(servers):
             server.stop()
         (state.folder(root) / "stack.json").unlink(missing_ok=True)
+    return 0
+
+
+def reset(root: Path) -> int:
+    """Deletes what the servers keep, and the secrets it is encrypted with. Refused while somebody uses it."""
+    if not state.folder(root).exists():
+        return 0
+    users = (state.folder(root) / "users.lock").open("w")
+    if not _nobody_left(users):
+        print("The servers are in use. Stop `make run` first.", file=sys.stderr)
+        return 1
+    shutil.rmtree(data_folder(root, service_account()))
+    shutil.rmtree(state.folder(root))
     return 0
 
 

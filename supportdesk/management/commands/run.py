@@ -1,0 +1,182 @@
+"""The whole product on one machine, for trying it: web, worker and beat as one process group."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from argparse import ArgumentParser
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.management import call_command
+from django.core.management.base import BaseCommand, CommandError
+
+from supportdesk.core.devservices import processes
+from supportdesk.demo.logins import DEMO_LOGINS
+
+TICK = 0.2  # seconds
+GRACE = 8.0  # seconds for a part to end by itself
+HEALTHY_AFTER = 30.0  # seconds
+FAST_DEATHS = 5  # in a row, before we give up
+BIN = Path(sys.executable).parent
+
+
+@dataclass
+class Part:
+    """One process of the product, and how often it died in a row."""
+
+    name: str
+    command: list[str]
+    log: Path
+    # What the kernel sends it when we are killed: web needs the chance to end its own worker, Celery's children notice.
+    on_parent_death: signal.Signals = signal.SIGKILL
+    child: subprocess.Popen[bytes] | None = None
+    born: float = 0.0
+    deaths: int = field(default=0)
+
+    def start(self) -> None:
+        self.born = time.monotonic()
+        self.child = processes.start(
+            self.command, log=self.log, on_parent_death=self.on_parent_death, cwd=settings.BASE_DIR
+        )
+
+    def restart_if_dead(self, say: Any) -> None:
+        """Raises CommandError when it keeps dying."""
+        if self.child is None or self.child.poll() is None:
+            return
+        with suppress(ProcessLookupError):
+            os.killpg(self.child.pid, signal.SIGKILL)  # what it left of its own children would hold the port
+        self.deaths = 1 if time.monotonic() - self.born > HEALTHY_AFTER else self.deaths + 1
+        if self.deaths >= FAST_DEATHS:
+            raise CommandError(f"{self.name} keeps ending; see {self.log}.")
+        say(f"{self.name} ended with code {self.child.returncode}; starting it again. Its log is {self.log}.")
+        time.sleep(min(self.deaths, 5) - 1)
+        self.start()
+
+
+class Command(BaseCommand):
+    help = "Runs the product with demo data: migrates, fills an empty database, starts web, worker and beat."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        default = int(os.environ.get("SUPPORTDESK_PORT", "8000"))
+        parser.add_argument("--port", type=int, default=default, help="of the web server (SUPPORTDESK_PORT)")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        if settings.PRODUCTION:
+            raise CommandError("This is for the demo. In production, run the processes of docs/operations.md.")
+        port = options["port"]
+        self._refuse_taken(port)
+        self.stdout.write("Migrating the database …")
+        call_command("migrate", verbosity=0)
+        call_command("load_demo", stdout=self.stdout)
+        parts = self._parts(port)
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            signal.signal(number, _leave)
+        try:
+            for part in parts:
+                part.log.unlink(missing_ok=True)
+                part.start()
+            self._wait_for_web(port, parts[0])
+            self._welcome(port)
+            while True:
+                for part in parts:
+                    part.restart_if_dead(self.stdout.write)
+                time.sleep(TICK)
+        except _Leave:
+            self.stdout.write("\nStopping …")
+        finally:
+            _stop(parts)
+
+    def _parts(self, port: int) -> list[Part]:
+        logs = Path(settings.BASE_DIR, ".local", "logs")
+        logs.mkdir(parents=True, exist_ok=True)
+        granian = [str(BIN / "granian"), "--interface", "wsgi", "--host", "127.0.0.1", "--port", str(port)]
+        celery = [str(BIN / "celery"), "-A", "supportdesk"]
+        return [
+            Part(
+                "web",
+                [*granian, "--blocking-threads", "8", "supportdesk.wsgi:application"],
+                logs / "web.log",
+                signal.SIGTERM,
+            ),
+            Part("worker", [*celery, "worker", "--concurrency", "2", "--loglevel", "INFO"], logs / "worker.log"),
+            Part("beat", [*celery, "beat", "--loglevel", "INFO", "--pidfile", ""], logs / "beat.log"),
+        ]
+
+    def _refuse_taken(self, port: int) -> None:
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                raise CommandError(f"Port {port} is in use. Choose another: SUPPORTDESK_PORT=8001 make run") from None
+
+    def _wait_for_web(self, port: int, web: Part) -> None:
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline:
+            web.restart_if_dead(self.stdout.write)
+            try:
+                socket.create_connection(("127.0.0.1", port), timeout=1).close()
+            except OSError:
+                time.sleep(0.1)
+            else:
+                return
+        raise CommandError(f"The web server does not answer; see {web.log}.")
+
+    def _welcome(self, port: int) -> None:
+        site = f"http://127.0.0.1:{port}"
+        login = DEMO_LOGINS[-1]
+        width = max(len(login.email) for login in DEMO_LOGINS)
+        curl = (
+            f'curl -s {site}/api/tickets?page_size=3 -H "Authorization: Bearer $(curl -s {site}/api/auth/login '
+            f'-H \'Content-Type: application/json\' -d \'{{"email":"{login.email}","password":"{login.password}"}}\' '
+            '| sed \'s/.*"access":"\\([^"]*\\).*/\\1/\')"'
+        )
+        lines = [
+            "",
+            "Support Desk is running.",
+            "",
+            f"  Admin      {site}/admin/      for supervisors and administrators",
+            f"  API        {site}/api/docs    the document itself: {site}/api/schema",
+            f"  Health     {site}/readyz",
+            f"  Logs       {Path('.local', 'logs')}/web.log, worker.log, beat.log",
+            "",
+            "  Logins (of the demo only)",
+            *(f"    {login.role:<10}  {login.email:<{width}}  {login.password}" for login in DEMO_LOGINS),
+            "",
+            "  Try it:",
+            f"    {curl}",
+            "",
+            "Ctrl-C stops everything; the data stays.",
+        ]
+        self.stdout.write("\n".join(lines))
+        self.stdout.flush()
+
+
+class _Leave(Exception):
+    """A signal asked us to end."""
+
+
+def _leave(number: int, frame: object) -> None:
+    raise _Leave
+
+
+def _stop(parts: list[Part]) -> None:
+    """Asks every part to end at once, then waits; a second Ctrl-C does not interrupt that."""
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    running = [part.child for part in parts if part.child and part.child.poll() is None]
+    for child in running:
+        os.killpg(child.pid, signal.SIGTERM)
+    deadline = time.monotonic() + GRACE
+    for child in running:
+        try:
+            child.wait(max(0.1, deadline - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            os.killpg(child.pid, signal.SIGKILL)
+            child.wait()
