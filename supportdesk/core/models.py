@@ -47,7 +47,7 @@ class ImportRecord(models.Model):
     digest = models.CharField(max_length=64)
     subject_id = models.BigIntegerField()
     subject_version = models.PositiveIntegerField()
-    imported_at = models.DateTimeField()
+    seen_at = models.DateTimeField(help_text="When the run that last met the row began.")
 
     class Meta:
         constraints: ClassVar = [

@@ -32,6 +32,7 @@ def supervise(root: Path, *, database: bool, redis: bool) -> int:
         fcntl.flock(alone, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return 0
+    users = (state.folder(root) / "users.lock").open("w")  # stays open, and so locked, until the servers are down
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _leave)
     servers: list[Server] = []
@@ -45,7 +46,7 @@ def supervise(root: Path, *, database: bool, redis: bool) -> int:
         for server in servers:
             server.start()
         state.write_stack(root, _stack(servers, data))
-        _watch(root, servers)
+        _watch(users, servers)
     except Unsupported as problem:
         print(problem, file=sys.stderr)
         return 1
@@ -94,8 +95,7 @@ def _stack(servers: list[Server], data: Path) -> state.Stack:
     )
 
 
-def _watch(root: Path, servers: list[Server]) -> None:
-    users = (state.folder(root) / "users.lock").open("w")
+def _watch(users: object, servers: list[Server]) -> None:
     deaths = dict.fromkeys(range(len(servers)), 0)
     born = [time.monotonic()] * len(servers)
     while not _nobody_left(users):

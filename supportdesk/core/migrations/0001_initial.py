@@ -64,7 +64,7 @@ class Migration(migrations.Migration):
                 ("digest", models.CharField(max_length=64)),
                 ("subject_id", models.BigIntegerField()),
                 ("subject_version", models.PositiveIntegerField()),
-                ("imported_at", models.DateTimeField()),
+                ("seen_at", models.DateTimeField(help_text="When the run that last met the row began.")),
             ],
             options={
                 "constraints": [
