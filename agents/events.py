@@ -53,3 +53,36 @@ class AgentLoggedOut(AgentEvent):
     name: ClassVar[str] = "agent.logged_out"
     session_id: int
     reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class DepartmentEvent(DomainEvent):
+    subject_type: ClassVar[str] = "department"
+
+
+@dataclass(frozen=True, kw_only=True)
+class DepartmentCreated(DepartmentEvent):
+    name: ClassVar[str] = "department.created"
+
+
+@dataclass(frozen=True, kw_only=True)
+class DepartmentRenamed(DepartmentEvent):
+    name: ClassVar[str] = "department.renamed"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SpecializationEvent(DomainEvent):
+    subject_type: ClassVar[str] = "specialization"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SpecializationCreated(SpecializationEvent):
+    name: ClassVar[str] = "specialization.created"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SpecializationUpdated(SpecializationEvent):
+    """`fields` are the names of what changed."""
+
+    name: ClassVar[str] = "specialization.updated"
+    fields: list[str]

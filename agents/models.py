@@ -24,6 +24,7 @@ class Department(models.Model):
     """A team that owns tickets. Its name is known to every agent; what it owns is not."""
 
     name = models.CharField(max_length=100)
+    version = models.PositiveIntegerField(default=1)
     created_at = models.DateTimeField(default=timezone.now)
 
     objects = DepartmentQuerySet.as_manager()
@@ -50,6 +51,7 @@ class Specialization(models.Model):
     slug = models.SlugField(max_length=50, unique=True)
     name = models.CharField(max_length=100)
     categories = ArrayField(models.CharField(max_length=50), default=list, blank=True)
+    version = models.PositiveIntegerField(default=1)
 
     objects = SpecializationQuerySet.as_manager()
 

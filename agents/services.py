@@ -11,9 +11,9 @@ from django.db import IntegrityError, transaction
 from agents.enums import Role
 from agents.events import AgentAvailabilityChanged, AgentCreated, AgentRoleChanged, AgentUpdated
 from agents.models import Agent, Department, Specialization
-from supportdesk.core.actor import Actor
+from supportdesk.core.actor import Actor, ActorKind
 from supportdesk.core.changes import check_version, differing
-from supportdesk.core.errors import Conflict, FieldError, InvalidInput, NotFound
+from supportdesk.core.errors import Conflict, FieldError, Forbidden, InvalidInput, NotFound
 from supportdesk.core.events import emit
 
 # Which fields an actor may set on an agent. Administrators: all. Supervisors, on agents of their departments, and
@@ -30,18 +30,6 @@ class EmailTaken(Conflict):
     """Another agent has this e-mail address."""
 
     code = "email_taken"
-
-
-class DepartmentTaken(Conflict):
-    """Another department has this name."""
-
-    code = "name_taken"
-
-
-class SpecializationTaken(Conflict):
-    """Another specialization has this slug."""
-
-    code = "slug_taken"
 
 
 def settable_fields(*, by: Actor, agent: Agent) -> frozenset[str]:
@@ -69,8 +57,10 @@ def create_agent(
 ) -> Agent:
     """A new agent, offline. Without a password they cannot log in until one is set.
 
-    Raises EmailTaken, InvalidInput (weak password).
+    Raises Forbidden (only administrators add agents), EmailTaken, InvalidInput (weak password).
     """
+    if by.kind == ActorKind.PERSON and by.role != Role.ADMIN:
+        raise Forbidden("Only administrators add agents.")
     agent = Agent(
         email=email.strip(),
         name=name,
@@ -116,26 +106,6 @@ def update_agent(
         _save(agent, [*(changed - _MANY), "token_version", "version", "updated_at"])
         _state_changes(agent, changed, before, by=by, now=now)
     return agent
-
-
-def create_department(*, name: str) -> Department:
-    """Raises DepartmentTaken."""
-    try:
-        with transaction.atomic():
-            return Department.objects.create(name=name)
-    except IntegrityError:
-        detail = "There is a department of that name."
-        raise DepartmentTaken(detail, errors=[FieldError("name", DepartmentTaken.code, detail)]) from None
-
-
-def create_specialization(*, slug: str, name: str, categories: Iterable[str]) -> Specialization:
-    """Raises SpecializationTaken."""
-    try:
-        with transaction.atomic():
-            return Specialization.objects.create(slug=slug, name=name, categories=sorted(set(categories)))
-    except IntegrityError:
-        detail = "There is a specialization of that slug."
-        raise SpecializationTaken(detail, errors=[FieldError("slug", SpecializationTaken.code, detail)]) from None
 
 
 def _refuse_forbidden(changes: Mapping[str, Any], allowed: frozenset[str]) -> None:

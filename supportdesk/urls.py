@@ -22,10 +22,10 @@ from tickets.api.views import (
 
 register_converter(IdConverter, "id")
 
-handler400 = "supportdesk.core.api.exceptions.bad_request"
-handler403 = "supportdesk.core.api.exceptions.permission_denied"
-handler404 = "supportdesk.core.api.exceptions.not_found"
-handler500 = "supportdesk.core.api.exceptions.server_error"
+handler400 = "supportdesk.pages.bad_request"
+handler403 = "supportdesk.pages.permission_denied"
+handler404 = "supportdesk.pages.not_found"
+handler500 = "supportdesk.pages.server_error"
 
 collection: dict[str, Any] = {"get": "list", "post": "create"}
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from django.utils import timezone
 
-from agents import services
+from agents import services, structure
 from agents.models import Agent, Department
 from agents.selectors import actor_for, led_departments
 from supportdesk.core.actor import Actor, Door, system
@@ -16,7 +16,8 @@ _numbers = count(1)
 
 
 def make_department(**over: Any) -> Department:
-    return services.create_department(**{"name": f"Department {next(_numbers)}", **over})
+    given = {"name": f"Department {next(_numbers)}", "by": SYSTEM, "now": timezone.now(), **over}
+    return structure.create_department(**given)
 
 
 def make_agent(**over: Any) -> Agent:

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from random import Random
 
 from agents import services as agents
+from agents import structure
 from agents.enums import Role
 from agents.models import Agent, Department
 from agents.selectors import actor_for
@@ -55,9 +56,9 @@ def play(*, now: datetime, progress: Progress) -> None:
 
 
 def _open_desk(start: datetime) -> Desk:
-    departments = {name: agents.create_department(name=name) for name in people.DEPARTMENTS}
+    departments = {name: structure.create_department(name=name, by=SOMEBODY, now=start) for name in people.DEPARTMENTS}
     skills = {
-        slug: agents.create_specialization(slug=slug, name=name, categories=categories)
+        slug: structure.create_specialization(slug=slug, name=name, categories=categories, by=SOMEBODY, now=start)
         for slug, name, categories in people.SKILLS
     }
     with_login = {login.email for login in DEMO_LOGINS}
@@ -180,7 +181,11 @@ class _Thread:
         chance = self.random.random()
         if chance < 0.08 and self._later(10, 200):
             self._status(Status.ON_HOLD)
-        if chance < 0.3 or not self._later(15, 600):
+        if (chance < 0.3 and self.now - self.clock < timedelta(days=2)) or not self._later(15, 600):
+            return  # still being worked on
+        if chance < 0.1:
+            self._message(self._say(self.topic.answers), Sender.AGENT, self.actor)
+            self._status(Status.PENDING)
             return
         if self.ticket.waiting_since is not None:
             self._message(self._say(self.topic.answers), Sender.AGENT, self.actor)

@@ -71,7 +71,7 @@ if PRODUCTION and (not ALLOWED_HOSTS or "*" in ALLOWED_HOSTS):
 CSRF_TRUSTED_ORIGINS: list[str] = env.list("SUPPORTDESK_CSRF_TRUSTED_ORIGINS", default=[])
 
 INSTALLED_APPS = [
-    "supportdesk",
+    "supportdesk.apps.SupportDeskConfig",
     "supportdesk.core",
     "quimbi",
     "agents",
@@ -79,7 +79,7 @@ INSTALLED_APPS = [
     "tickets",
     "sla",
     "integrations",
-    "django.contrib.admin",
+    "supportdesk.apps.DeskAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.messages",
@@ -128,6 +128,7 @@ TEMPLATES: list[dict[str, Any]] = [
 LANGUAGE_CODE = "en-us"
 TIME_ZONE = "UTC"
 USE_TZ = True
+FORMAT_MODULE_PATH = ["supportdesk.formats"]  # dates in the admin read as in the API: year first
 
 STATIC_URL = "/static/"
 STATIC_ROOT = BASE_DIR / "staticfiles" if PRODUCTION else None  # elsewhere files are served from where they lie

@@ -143,7 +143,7 @@ class TimeZone(Text):
 
     def to_internal_value(self, data: Any) -> str:
         name = super().to_internal_value(data)
-        if name and name not in _zones():
+        if name and name not in known_timezones():
             raise serializers.ValidationError("Must be a time zone such as Europe/Berlin.", code="invalid_timezone")
         return name
 
@@ -175,5 +175,6 @@ def _attribute_fault(name: str, value: Any) -> str | None:
 
 
 @cache
-def _zones() -> frozenset[str]:
+def known_timezones() -> frozenset[str]:
+    """Every IANA name; read once, because the tz database is hundreds of files."""
     return frozenset(zoneinfo.available_timezones())

@@ -81,7 +81,9 @@ class Command(ImportCommand):
 
     def _complete(self, one: "_Read", there: Customer, outcome: Outcome, refuse: Refuse) -> None:
         """Of a customer that others made, the import fills what is empty and overwrites nothing."""
-        blank: dict[str, Any] = {name: value for name, value in one.values.items() if value and not getattr(there, name)}
+        blank: dict[str, Any] = {
+            name: value for name, value in one.values.items() if value and not getattr(there, name)
+        }
         attributes = {**one.attributes, **there.attributes}
         if attributes != there.attributes:
             blank["attributes"] = attributes

@@ -1,0 +1,37 @@
+"""Failures outside the REST framework: a page for people in the admin, problem JSON for everybody else."""
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+
+from supportdesk.core.api import exceptions
+from supportdesk.core.observability.middleware import current_request_id
+
+PAGES = {
+    400: "That request could not be read.",
+    403: "You may not do this.",
+    404: "There is nothing at this address, or nothing that you may see.",
+    500: "Something went wrong on our side. It has been logged; quote the id below when you report it.",
+}
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    return _page(request, 400) or exceptions.bad_request(request, exception)
+
+
+def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:
+    return _page(request, 403) or exceptions.permission_denied(request, exception)
+
+
+def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    return _page(request, 404) or exceptions.not_found(request, exception)
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    return _page(request, 500) or exceptions.server_error(request)
+
+
+def _page(request: HttpRequest, status: int) -> HttpResponse | None:
+    if not request.path.startswith("/admin/"):
+        return None
+    context = {"status": status, "text": PAGES[status], "request_id": current_request_id()}
+    return render(request, "errors/page.html", context, status=status)

@@ -1,0 +1,54 @@
+"""The admin site: who may enter, what its first page shows, and which of other people's tables stay out of the way."""
+
+from typing import Any
+
+from django.contrib.admin import AdminSite
+from django.db.models import Count, Q
+from django.http import HttpRequest, HttpResponseRedirect
+from django.urls import reverse
+
+from agents.selectors import actor_for, led_departments
+from supportdesk.core.actor import Door
+from tickets import selectors
+from tickets.enums import Priority, Status
+from tickets.models import Ticket
+
+HIDDEN = frozenset({"SolarSchedule", "ClockedSchedule"})  # kinds of schedule that nothing here uses
+NEXT = 8
+
+
+class DeskSite(AdminSite):
+    site_title = "Support Desk"
+    site_header = "Support Desk"
+    index_title = "Overview"
+    empty_value_display = "-"
+    site_url = None
+    enable_nav_sidebar = False
+
+    def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> list[Any]:
+        apps = super().get_app_list(request, app_label)
+        for app in apps:
+            app["models"] = [model for model in app["models"] if model["object_name"] not in HIDDEN]
+        return [app for app in apps if app["models"]]
+
+    def password_change(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
+        """On the agent's own page: there it goes through the service, which ends every other login."""
+        return HttpResponseRedirect(reverse("admin:agents_agent_change", args=[request.user.pk]))
+
+    def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
+        return super().index(request, {**_overview(request), **(extra_context or {})})
+
+
+def _overview(request: HttpRequest) -> dict[str, Any]:
+    """Open work in numbers, and who has waited longest, of what the agent sees."""
+    agent: Any = request.user
+    actor = actor_for(agent, led=led_departments(agent), origin=Door.ADMIN)
+    live = Ticket.objects.visible_to(actor).filter(status=Status.OPEN, archived_at__isnull=True)
+    numbers = live.aggregate(
+        open=Count("pk"),
+        waiting=Count("pk", filter=Q(waiting_since__isnull=False)),
+        unassigned=Count("pk", filter=Q(assignee__isnull=True)),
+        urgent=Count("pk", filter=Q(priority=Priority.URGENT)),
+    )
+    waiting = selectors.listed(actor).filter(status=Status.OPEN, waiting_since__isnull=False, archived_at__isnull=True)
+    return {"numbers": numbers, "next_tickets": waiting.order_by("rank_at", "pk")[:NEXT]}

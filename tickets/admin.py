@@ -1,0 +1,316 @@
+"""Tickets in the admin: a list to find them, and one page to read and to work them."""
+
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+from django import forms
+from django.contrib import admin, messages
+from django.contrib.admin.utils import unquote
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.timesince import timesince
+
+from agents.admin import DeskAdmin
+from agents.models import Agent, Department
+from supportdesk.core.actor import Actor, ActorKind
+from supportdesk.core.admin import ServiceForm
+from supportdesk.core.api.fields import MAX_ID
+from supportdesk.core.errors import DomainError, NotFound
+from supportdesk.core.models import Event
+from tickets import selectors
+from tickets.enums import Category, Channel, Priority, Sender, Status
+from tickets.models import Ticket
+from tickets.models.ticket import MAX_TAG_LENGTH, MAX_TAGS
+from tickets.services import assignment, conversation, lifecycle
+from tickets.status import TRANSITIONS
+
+MAX_BODY = 65_536
+SHOWN = 200  # newest messages, notes and facts on the page
+
+
+class TicketForm(ServiceForm):
+    subject = forms.CharField(max_length=300)
+    status = forms.ChoiceField(choices=Status.choices)
+    priority = forms.ChoiceField(choices=Priority.choices)
+    category = forms.ChoiceField(choices=Category.choices)
+    channel = forms.ChoiceField(choices=Channel.choices)
+    department = forms.ModelChoiceField(Department.objects.all(), required=False)
+    tags = forms.CharField(required=False, max_length=2_000, help_text="Separated by commas.")
+    language = forms.CharField(max_length=16, required=False)
+
+    def clean_tags(self) -> list[str]:
+        tags = lifecycle.normalised_tags(self.cleaned_data["tags"].split(","))
+        if len(tags) > MAX_TAGS or any(len(tag) > MAX_TAG_LENGTH for tag in tags):
+            raise forms.ValidationError(f"At most {MAX_TAGS} tags of {MAX_TAG_LENGTH} characters each.")
+        return tags
+
+
+class ReplyForm(ServiceForm):
+    body = forms.CharField(max_length=MAX_BODY, label="Reply", strip=False, widget=forms.Textarea(attrs={"rows": 5}))
+
+
+class NoteForm(ServiceForm):
+    body = forms.CharField(max_length=MAX_BODY, label="Note", strip=False, widget=forms.Textarea(attrs={"rows": 3}))
+
+
+class AssignForm(ServiceForm):
+    agent = forms.ModelChoiceField(Agent.objects.get_queryset().none())
+
+
+class StatusFilter(admin.SimpleListFilter):
+    title = "status"
+    parameter_name = "status"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [*Status.choices, ("archived", "Archived")]
+
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
+        if self.value() == "archived":
+            return queryset.filter(archived_at__isnull=False)
+        live = queryset.filter(archived_at__isnull=True)
+        return live.filter(status=self.value()) if self.value() else live
+
+
+class AssigneeFilter(admin.SimpleListFilter):
+    title = "assignee"
+    parameter_name = "assignee"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("me", "Me"), ("none", "Nobody"), ("some", "Somebody")]
+
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
+        match self.value():
+            case "me":
+                return queryset.filter(assignee_id=request.user.pk)
+            case "none":
+                return queryset.filter(assignee__isnull=True)
+            case "some":
+                return queryset.filter(assignee__isnull=False)
+        return queryset
+
+
+class DepartmentFilter(admin.SimpleListFilter):
+    title = "department"
+    parameter_name = "department"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        """Those whose tickets the actor can see."""
+        departments = Department.objects.visible_to(model_admin.actor(request))
+        reach = model_admin.actor(request).departments
+        if reach is not None:
+            departments = departments.filter(pk__in=reach)
+        return [("none", "None"), *((str(pk), name) for pk, name in departments.values_list("pk", "name"))]
+
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
+        value = self.value()
+        if value == "none":
+            return queryset.filter(department__isnull=True)
+        return queryset.filter(department_id=int(value)) if value and value.isdecimal() else queryset
+
+
+@admin.register(Ticket)
+class TicketAdmin(DeskAdmin):
+    form_class = TicketForm
+    record_template = "admin/desk/ticket.html"
+    list_display = (
+        "number",
+        "subject",
+        "state",
+        "urgency",
+        "customer",
+        "assignee",
+        "department",
+        "waiting",
+        "updated_at",
+    )
+    list_display_links = ("number", "subject")
+    list_filter: ClassVar[Any] = (StatusFilter, "priority", AssigneeFilter, DepartmentFilter, "channel", "category")
+    plain_filters = ("priority", "channel", "category")
+    list_select_related = ("customer", "assignee", "department")
+    search_fields = ("subject",)
+    search_help_text = "Part of a subject, or the number of a ticket"
+    ordering = ("rank_at", "id")
+    sortable_by: ClassVar[Any] = ("updated_at",)
+    actions = ("take", "archive")
+
+    # The list
+
+    @admin.display(description="No.", ordering="id")
+    def number(self, obj: Ticket) -> str:
+        return f"#{obj.pk}"
+
+    @admin.display(description="Status")
+    def state(self, obj: Ticket) -> str:
+        return format_html('<span class="badge badge-{}">{}</span>', obj.status, obj.status.replace("_", " ").capitalize())
+
+    @admin.display(description="Priority")
+    def urgency(self, obj: Ticket) -> str:
+        return format_html('<span class="badge badge-{}">{}</span>', obj.priority, obj.get_priority_display())
+
+    @admin.display(description="Waiting")
+    def waiting(self, obj: Ticket) -> str:
+        return timesince(obj.waiting_since, depth=1) if obj.waiting_since else "-"
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        term = search_term.strip().removeprefix("#")
+        if not term:
+            return queryset, False
+        if term.isascii() and term.isdecimal() and len(term) <= 19 and int(term) <= MAX_ID:
+            return queryset.filter(pk=int(term)), False
+        return queryset.filter(subject__icontains=term), False
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False  # tickets come from customers, through the API
+
+    @admin.action(description="Assign to me")
+    def take(self, request: HttpRequest, queryset: QuerySet[Ticket]) -> None:
+        agent_id = int(request.user.pk or 0)
+        self._each(
+            request,
+            queryset,
+            "assigned to you",
+            lambda pk, by: assignment.assign(ticket_id=pk, agent_id=agent_id, by=by, now=timezone.now()),
+        )
+
+    @admin.action(description="Archive")
+    def archive(self, request: HttpRequest, queryset: QuerySet[Ticket]) -> None:
+        self._each(
+            request,
+            queryset,
+            "archived",
+            lambda pk, by: lifecycle.archive_ticket(ticket_id=pk, by=by, now=timezone.now()),
+        )
+
+    def _each(
+        self, request: HttpRequest, queryset: QuerySet[Ticket], done: str, act: Callable[[int, Actor], object]
+    ) -> None:
+        """One service call per ticket: what one refuses does not stop the others."""
+        by, count = self.actor(request), 0
+        for pk in queryset.values_list("pk", flat=True):
+            try:
+                act(pk, by)
+                count += 1
+            except DomainError as problem:
+                messages.error(request, f"#{pk}: {problem.detail}")
+        if count:
+            messages.success(request, f"{count} {'ticket' if count == 1 else 'tickets'} {done}.")
+
+    # The page
+
+    def settable(self, request: HttpRequest, obj: Any) -> frozenset[str]:
+        return frozenset() if obj.archived_at else frozenset(TicketForm.base_fields)
+
+    def initial(self, obj: Ticket) -> dict[str, Any]:
+        names = ("subject", "status", "priority", "category", "channel", "language")
+        return {name: getattr(obj, name) for name in names} | {
+            "department": obj.department_id,
+            "tags": ", ".join(obj.tags),
+        }
+
+    def build_form(self, request: HttpRequest, obj: Any) -> ServiceForm:
+        """The fields of the ticket; unless this is one of the page's other forms, they take what was posted."""
+        if request.POST.get("do", "save") == "save":
+            form = super().build_form(request, obj)
+        else:
+            initial = {"version": obj.version, **self.initial(obj)}
+            form = self.form_class(None, initial=initial, settable=self.settable(request, obj))
+        reachable = TRANSITIONS[Status(obj.status)] | {Status(obj.status)}
+        status: Any = form.fields["status"]
+        status.choices = [(value, label) for value, label in Status.choices if value in reachable]
+        return form
+
+    def write(self, request: HttpRequest, obj: Any, form: ServiceForm) -> Ticket:
+        return lifecycle.update_ticket(
+            ticket_id=obj.pk,
+            changes=form.changes(),
+            by=self.actor(request),
+            now=timezone.now(),
+            expected_version=form.seen_version,
+        )
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> Any:
+        if request.method == "POST" and request.POST.get("do") in {"reply", "note", "assign"}:
+            return self._speak(request, unquote(str(object_id)), request.POST["do"])
+        return super().changeform_view(request, object_id, form_url, extra_context)
+
+    def beside(self, request: HttpRequest, obj: Any) -> dict[str, Any]:
+        events = list(self._latest(selectors.timeline(ticket_id=obj.pk, actor=self.actor(request)), "at"))
+        return {
+            "thread": self._thread(request, obj),
+            "timeline": self._named(events),
+            "assignments": obj.assignments.select_related("agent", "assigned_by").order_by("-assigned_at", "-id"),
+            "attributes": sorted(obj.attributes.items()),
+            "reply_form": ReplyForm(prefix="reply"),
+            "note_form": NoteForm(prefix="note"),
+            "assign_form": self._assign_form(request, obj, None),
+        }
+
+    def _speak(self, request: HttpRequest, object_id: str, do: str) -> HttpResponse:
+        """Reply, note and assign: three small forms on one page, each with its own button."""
+        obj = self.get_object(request, object_id)
+        if obj is None:
+            return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)  # type: ignore[attr-defined,no-any-return]
+        forms_by_name: dict[str, Callable[[], ServiceForm]] = {
+            "reply": lambda: ReplyForm(request.POST, prefix="reply"),
+            "note": lambda: NoteForm(request.POST, prefix="note"),
+            "assign": lambda: self._assign_form(request, obj, request.POST),
+        }
+        form = forms_by_name[do]()
+        if form.is_valid():
+            try:
+                done = self._act(do, obj, form, self.actor(request))
+            except NotFound:
+                form.add_error(None, "This is no longer possible; read the page again.")
+            except DomainError as problem:
+                form.take(problem)
+            else:
+                messages.success(request, done)
+                return HttpResponseRedirect(self.url_of(obj))
+        more = {"form": self.build_form(request, obj), **self.beside(request, obj), f"{do}_form": form}
+        return self.page(request, obj, more)
+
+    def _act(self, do: str, obj: Ticket, form: ServiceForm, by: Actor) -> str:
+        now = timezone.now()
+        if do == "reply":
+            body = form.cleaned_data["body"]
+            conversation.add_message(ticket_id=obj.pk, body=body, sender=Sender.AGENT, by=by, now=now)
+            return "Reply added."
+        if do == "note":
+            conversation.add_note(ticket_id=obj.pk, body=form.cleaned_data["body"], by=by, now=now)
+            return "Note added."
+        agent: Agent = form.cleaned_data["agent"]
+        assignment.assign(ticket_id=obj.pk, agent_id=agent.pk, by=by, now=now)
+        return f"Assigned to {agent.name}."
+
+    def _assign_form(self, request: HttpRequest, obj: Ticket, data: Any) -> AssignForm:
+        form = AssignForm(data, prefix="assign", initial={"agent": obj.assignee_id})
+        able = Agent.objects.get_queryset().reaching(obj.department_id)
+        field: Any = form.fields["agent"]
+        field.queryset = able.order_by("name", "pk")
+        return form
+
+    def _thread(self, request: HttpRequest, obj: Ticket) -> list[Any]:
+        """Messages and notes in the order in which they were written."""
+        actor = self.actor(request)
+        messages_ = list(self._latest(selectors.messages(ticket_id=obj.pk, actor=actor), "position"))
+        notes = list(self._latest(selectors.notes(ticket_id=obj.pk, actor=actor), "pk"))
+        return sorted([*messages_, *notes], key=lambda item: (item.created_at, item.pk))
+
+    def _latest(self, rows: QuerySet[Any], order: str) -> list[Any]:
+        return list(rows.order_by(f"-{order}", "-pk")[:SHOWN])[::-1]
+
+    def _named(self, events: list[Event]) -> list[tuple[Event, str]]:
+        """Each fact with the name of who caused it."""
+        people = {event.actor_id or 0 for event in events if event.actor_kind == ActorKind.PERSON}
+        names = {agent.pk: agent.name for agent in Agent.objects.get_queryset().filter(pk__in=people)}
+        return [(event, names.get(event.actor_id or 0, event.actor_name)) for event in events]
