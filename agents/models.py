@@ -4,10 +4,10 @@ from typing import ClassVar
 
 from django.contrib.auth.models import AbstractBaseUser, BaseUserManager
 from django.contrib.postgres.fields import ArrayField
-from django.contrib.postgres.indexes import GinIndex
+from django.contrib.postgres.indexes import GinIndex, OpClass
 from django.db import models
 from django.db.models import F, Q
-from django.db.models.functions import Lower
+from django.db.models.functions import Lower, Upper
 from django.utils import timezone
 
 from agents.enums import Availability, Role
@@ -137,7 +137,7 @@ class Agent(AbstractBaseUser):
         ]
         indexes: ClassVar = [
             models.Index(F("department"), F("availability"), name="agent_department_presence"),
-            GinIndex(fields=["name"], opclasses=["gin_trgm_ops"], name="agent_name_trigram"),
+            GinIndex(OpClass(Upper("name"), name="gin_trgm_ops"), name="agent_name_trigram"),
         ]
 
     def __str__(self) -> str:

@@ -2,9 +2,10 @@
 
 from typing import Any, ClassVar
 
-from django.contrib.postgres.indexes import GinIndex
+from django.contrib.postgres.indexes import GinIndex, OpClass
 from django.db import models
 from django.db.models import Exists, OuterRef, Q
+from django.db.models.functions import Upper
 from django.utils.timezone import now
 
 from customers.enums import IdentitySource
@@ -62,7 +63,7 @@ class Customer(models.Model):
             ),
         ]
         indexes: ClassVar = [
-            GinIndex(fields=["name"], opclasses=["gin_trgm_ops"], name="customer_name_trigram"),
+            GinIndex(OpClass(Upper("name"), name="gin_trgm_ops"), name="customer_name_trigram"),
             models.Index(fields=["created_at", "id"], name="customer_created"),
             models.Index(fields=["updated_at", "id"], name="customer_updated"),
         ]

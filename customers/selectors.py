@@ -1,7 +1,8 @@
 """Reading customers."""
 
 from django.conf import settings
-from django.db.models import Q
+from django.db.models import Q, Value
+from django.db.models.functions import Upper
 
 from customers.identity import email_index, normalised_email, normalised_phone, phone_index
 from customers.models import CustomerQuerySet
@@ -18,5 +19,8 @@ def with_phone(customers: CustomerQuerySet, phone: str) -> CustomerQuerySet:
 
 
 def named(customers: CustomerQuerySet, text: str) -> CustomerQuerySet:
-    """Names that contain the text, or a word much like it (trigram word similarity of PostgreSQL's pg_trgm)."""
-    return customers.filter(Q(name__icontains=text) | Q(name__trigram_word_similar=text))
+    """Names that contain the text in any case, or a word much like it (word similarity of PostgreSQL's pg_trgm)."""
+    wanted = Upper(Value(text))
+    return customers.alias(folded=Upper("name")).filter(
+        Q(folded__contains=wanted) | Q(folded__trigram_word_similar=wanted)
+    )

@@ -143,7 +143,9 @@ class TicketAdmin(DeskAdmin):
 
     @admin.display(description="Status")
     def state(self, obj: Ticket) -> str:
-        return format_html('<span class="badge badge-{}">{}</span>', obj.status, obj.status.replace("_", " ").capitalize())
+        return format_html(
+            '<span class="badge badge-{}">{}</span>', obj.status, obj.status.replace("_", " ").capitalize()
+        )
 
     @admin.display(description="Priority")
     def urgency(self, obj: Ticket) -> str:

@@ -165,7 +165,10 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name="agent",
             index=django.contrib.postgres.indexes.GinIndex(
-                fields=["name"], name="agent_name_trigram", opclasses=["gin_trgm_ops"]
+                django.contrib.postgres.indexes.OpClass(
+                    django.db.models.functions.text.Upper("name"), name="gin_trgm_ops"
+                ),
+                name="agent_name_trigram",
             ),
         ),
         migrations.AddConstraint(

@@ -2,6 +2,7 @@
 
 import django.contrib.postgres.indexes
 import django.db.models.deletion
+import django.db.models.functions.text
 import django.utils.timezone
 from django.db import migrations, models
 
@@ -39,7 +40,10 @@ class Migration(migrations.Migration):
             options={
                 "indexes": [
                     django.contrib.postgres.indexes.GinIndex(
-                        fields=["name"], name="customer_name_trigram", opclasses=["gin_trgm_ops"]
+                        django.contrib.postgres.indexes.OpClass(
+                            django.db.models.functions.text.Upper("name"), name="gin_trgm_ops"
+                        ),
+                        name="customer_name_trigram",
                     ),
                     models.Index(fields=["created_at", "id"], name="customer_created"),
                     models.Index(fields=["updated_at", "id"], name="customer_updated"),

@@ -3,6 +3,7 @@
 import django.contrib.postgres.fields
 import django.contrib.postgres.indexes
 import django.db.models.deletion
+import django.db.models.functions.text
 import django.utils.timezone
 from django.conf import settings
 from django.db import migrations, models
@@ -364,7 +365,10 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name="ticket",
             index=django.contrib.postgres.indexes.GinIndex(
-                fields=["subject"], name="ticket_subject_trigram", opclasses=["gin_trgm_ops"]
+                django.contrib.postgres.indexes.OpClass(
+                    django.db.models.functions.text.Upper("subject"), name="gin_trgm_ops"
+                ),
+                name="ticket_subject_trigram",
             ),
         ),
         migrations.AddConstraint(

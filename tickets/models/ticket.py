@@ -3,9 +3,10 @@
 from typing import ClassVar
 
 from django.contrib.postgres.fields import ArrayField
-from django.contrib.postgres.indexes import GinIndex
+from django.contrib.postgres.indexes import GinIndex, OpClass
 from django.db import models
 from django.db.models import F, Q
+from django.db.models.functions import Upper
 from django.utils import timezone
 
 from agents.models import Agent, Department
@@ -107,7 +108,7 @@ class Ticket(models.Model):
             models.Index(F("archived_at"), F("id"), condition=Q(archived_at__isnull=False), name="ticket_archived"),
             models.Index(fields=["external_id"], condition=Q(external_id__isnull=False), name="ticket_external_id"),
             GinIndex(fields=["tags"], name="ticket_tags"),
-            GinIndex(fields=["subject"], opclasses=["gin_trgm_ops"], name="ticket_subject_trigram"),
+            GinIndex(OpClass(Upper("subject"), name="gin_trgm_ops"), name="ticket_subject_trigram"),
         ]
 
     def __str__(self) -> str:
