@@ -333,6 +333,14 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name="ticket",
+            index=models.Index(
+                condition=models.Q(("assignee__isnull", True)),
+                fields=["rank_at", "id"],
+                name="ticket_unassigned_rank",
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="ticket",
             index=models.Index(fields=["customer", "created_at", "id"], name="ticket_customer_created"),
         ),
         migrations.AddIndex(

@@ -102,6 +102,7 @@ class Ticket(models.Model):
             models.Index(fields=["category", "rank_at", "id"], name="ticket_category_rank"),
             models.Index(fields=["department", "rank_at", "id"], name="ticket_department_rank"),
             models.Index(fields=["assignee", "rank_at", "id"], name="ticket_assignee_rank"),
+            models.Index(fields=["rank_at", "id"], condition=Q(assignee__isnull=True), name="ticket_unassigned_rank"),
             models.Index(fields=["customer", "created_at", "id"], name="ticket_customer_created"),
             models.Index(fields=["created_at", "id"], name="ticket_created"),
             models.Index(fields=["updated_at", "id"], name="ticket_updated"),

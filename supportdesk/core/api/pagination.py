@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
-from django.db.models import BooleanField, F, Func, QuerySet, Value
+from django.db.models import BooleanField, DateTimeField, F, Func, QuerySet, Value
 from rest_framework.pagination import BasePagination
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -68,7 +68,8 @@ class KeysetPagination(BasePagination):
         self.name = _ordering_name(request, orderings)
         self.size = _page_size(request)
         self.count = _count(request, queryset)
-        position = _read(request.query_params.get("cursor"), self.name)
+        timed = _holds_times(queryset, orderings[self.name].column)
+        position = _read(request.query_params.get("cursor"), self.name, timed=timed)
         rows = self._rows(queryset, orderings[self.name], position)
         self._link(rows, orderings[self.name], position)
         return self.page
@@ -168,13 +169,17 @@ def _write(position: Position) -> str:
     return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
 
-def _read(cursor: str | None, ordering: str) -> Position | None:
+def _holds_times(queryset: QuerySet[Any], column: str) -> bool:
+    return column != "pk" and isinstance(queryset.model._meta.get_field(column), DateTimeField)
+
+
+def _read(cursor: str | None, ordering: str, *, timed: bool) -> Position | None:
     if cursor is None:
         return None
     try:
         padded = cursor.encode("ascii") + b"=" * (-len(cursor) % 4)
         name, backwards, key, row_id = json.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
-        if isinstance(key, str):
+        if timed:
             key = datetime.fromisoformat(key)
             sound = key.tzinfo is not None
         else:

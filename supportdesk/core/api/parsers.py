@@ -1,6 +1,7 @@
 """JSON in, and nothing that only some readers would take for JSON."""
 
 import json
+import math
 from collections.abc import Mapping
 from typing import IO, Any
 
@@ -24,9 +25,11 @@ class StrictJSONParser(JSONParser):
         raw = stream.read(settings.MAX_BODY_BYTES + 1)
         if len(raw) > settings.MAX_BODY_BYTES:
             raise body_too_large()
+        if not raw.strip():
+            return {}
         try:
             text = raw.decode("utf-8")
-            data = json.loads(text, parse_constant=_no_constant, object_pairs_hook=_object) if text.strip() else {}
+            data = json.loads(text, parse_constant=_no_constant, parse_float=_finite, object_pairs_hook=_object)
         except UnicodeDecodeError:
             raise ParseError("The body is not UTF-8.") from None
         except RecursionError:
@@ -41,6 +44,13 @@ class StrictJSONParser(JSONParser):
 
 def _no_constant(name: str) -> None:
     raise ValueError(f"{name} is not a JSON number")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"{text[:20]} is too large for a number")
+    return number
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -1,0 +1,183 @@
+"""Walking through lists page by page, and what PostgreSQL does for a page."""
+
+import base64
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.db.models import QuerySet
+
+from agents.tests.builders import make_agent
+from customers.models import Customer
+from customers.selectors import named, with_email, with_phone
+from customers.tests.builders import make_customer
+from supportdesk.core.models import Event
+from supportdesk.tests.client import Api, counted_statements
+from tickets.models import Message, Note, Ticket
+from tickets.tests.builders import make_ticket
+
+pytestmark = pytest.mark.django_db
+START = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
+
+
+def page(api: Api, link: str) -> dict[str, Any]:
+    response = api.client.get(link, headers=api.headers)
+    assert response.status_code == 200, response.content
+    found: dict[str, Any] = response.json()
+    return found
+
+
+@pytest.mark.parametrize("ordering", ["rank", "created_at", "-created_at", "updated_at", "-updated_at"])
+@pytest.mark.parametrize("size", [1, 2, 3, 7, 50])
+def test_pages_forward_and_back_show_everything_once_in_order(ordering: str, size: int) -> None:
+    customer = make_customer()
+    for number in range(7):  # several share an instant, so that the id must decide
+        make_ticket(customer=customer, now=START + timedelta(hours=number // 3))
+    api = Api(make_agent())
+    whole = [row["id"] for row in api.get("/api/tickets", ordering=ordering).body["results"]]
+    assert len(set(whole)) == 7
+    link: str | None = f"/api/tickets?page_size={size}&ordering={ordering}"
+    forward, last = [], {}
+    while link:
+        last = page(api, link)
+        forward.append([row["id"] for row in last["results"]])
+        link = last["next"]
+    assert [pk for part in forward for pk in part] == whole
+    backward = [forward[-1]]
+    while last["previous"]:
+        last = page(api, last["previous"])
+        backward.append([row["id"] for row in last["results"]])
+    assert backward == forward[::-1]
+
+
+def test_rows_that_come_and_go_are_neither_repeated_nor_skipped() -> None:
+    tickets = [make_ticket(now=START + timedelta(hours=hour)) for hour in range(4)]
+    api = Api(make_agent())
+    first = api.get("/api/tickets", page_size=2).body
+    make_ticket(now=START - timedelta(days=1))
+    assert api.delete(f"/api/tickets/{tickets[1].pk}").status == 204
+    assert [row["id"] for row in page(api, first["next"])["results"]] == [tickets[2].pk, tickets[3].pk]
+
+
+def test_links_keep_the_filters_and_the_count() -> None:
+    for _ in range(3):
+        make_ticket(tags=["vip"])
+    make_ticket()
+    api = Api(make_agent())
+    first = api.get("/api/tickets", page_size=2, tag="vip", count="exact").body
+    second = page(api, first["next"])
+    assert (first["count"], second["count"], len(second["results"]), second["next"]) == (3, 3, 1, None)
+
+
+def cursor(*parts: object) -> str:
+    return base64.urlsafe_b64encode(json.dumps(parts).encode()).decode().rstrip("=")
+
+
+@pytest.mark.vuln
+@pytest.mark.parametrize(
+    "forged",
+    [
+        cursor("rank", False, "2026-01-05T09:00:00", 1),
+        cursor("rank", False, "2026-01-05T09:00:00+00:00", -1),
+        cursor("rank", False, "2026-01-05T09:00:00+00:00", 2**64),
+        cursor("rank", False, "2026-01-05T09:00:00+00:00", True),
+        cursor("rank", 0, "2026-01-05T09:00:00+00:00", 1),
+        cursor("-created_at", False, "2026-01-05T09:00:00+00:00", 1),
+        cursor("rank", False, "'; DROP TABLE tickets_ticket; --", 1),
+        cursor("rank", False, None, 1),
+        cursor("rank", False, [1], 1),
+        cursor("rank", False, 1.5, 1),
+        cursor("rank"),
+        cursor(),
+        base64.urlsafe_b64encode(b"[" * 5000).decode(),
+        "%%%",
+        "é",
+        "A",
+    ],
+)
+def test_a_forged_cursor_is_a_400(forged: str) -> None:
+    make_ticket()
+    answer = Api(make_agent()).get("/api/tickets", cursor=forged)
+    assert (answer.status, answer.fields) == (400, {"cursor": "invalid_cursor"})
+
+
+def test_a_number_where_a_time_belongs_is_a_400_too() -> None:
+    answer = Api(make_agent()).get("/api/tickets", cursor=cursor("rank", False, 5, 1))
+    assert (answer.status, answer.fields) == (400, {"cursor": "invalid_cursor"})
+
+
+# Plans: with sequential scans out of the question, does an index answer, and does it give the order too?
+
+
+def plan(queryset: QuerySet[Any], *, in_order: bool = False) -> str:
+    with connection.cursor() as db:
+        db.execute("SET LOCAL enable_seqscan = off")
+        db.execute(f"SET LOCAL enable_bitmapscan = {'off' if in_order else 'on'}")
+    return queryset.explain()
+
+
+@pytest.mark.parametrize(
+    ("filters", "index"),
+    [
+        ({"archived_at__isnull": True}, "ticket_rank"),
+        ({"status": "open"}, "ticket_status_rank"),
+        ({"priority": "urgent"}, "ticket_priority_rank"),
+        ({"channel": "chat"}, "ticket_channel_rank"),
+        ({"category": "refund"}, "ticket_category_rank"),
+        ({"department_id": 1}, "ticket_department_rank"),
+        ({"assignee_id": 1}, "ticket_assignee_rank"),
+        ({"assignee__isnull": True}, "ticket_unassigned_rank"),
+    ],
+)
+def test_a_page_of_a_filtered_list_is_read_off_one_index_in_order(filters: dict[str, Any], index: str) -> None:
+    found = plan(Ticket.objects.filter(**filters).order_by("rank_at", "pk")[:51], in_order=True)
+    assert f"Index Scan using {index}" in found
+    assert "Sort" not in found
+
+
+@pytest.mark.parametrize(
+    ("filters", "order", "index"),
+    [
+        ({"customer_id": 1}, ("-created_at", "-pk"), "ticket_customer_created"),
+        ({"created_at__gte": START}, ("created_at", "pk"), "ticket_created"),
+        ({"updated_at__gte": START}, ("updated_at", "pk"), "ticket_updated"),
+    ],
+)
+def test_lists_by_time_are_read_off_one_index(filters: dict[str, Any], order: tuple[str, ...], index: str) -> None:
+    found = plan(Ticket.objects.filter(**filters).order_by(*order)[:51], in_order=True)
+    assert index in found
+    assert "Sort" not in found
+
+
+@pytest.mark.parametrize(
+    ("queryset", "index"),
+    [
+        (lambda: Ticket.objects.filter(tags__contains=["vip"]), "ticket_tags"),
+        (lambda: Ticket.objects.filter(external_id="7"), "ticket_external_id"),
+        (lambda: Ticket.objects.filter(subject__icontains="refund"), "ticket_subject_trigram"),
+        (lambda: with_email(Customer.objects.all(), "zoe@example.com"), "customers_customer_email_index"),
+        (lambda: with_phone(Customer.objects.all(), "+4930901820"), "customers_customer_phone_index"),
+        (lambda: named(Customer.objects.all(), "garcia"), "customer_name_trigram"),
+        (lambda: Message.objects.filter(ticket_id=1).order_by("position"), "message_position_unique"),
+        (lambda: Note.objects.filter(ticket_id=1).order_by("pk"), "note_ticket"),
+        (lambda: Event.objects.filter(subject_type="ticket", subject_id=1).order_by("at", "id"), "event_timeline"),
+    ],
+)
+def test_every_other_way_in_has_its_index(queryset: Any, index: str) -> None:
+    assert index in plan(queryset())
+
+
+def test_the_position_of_a_page_is_one_range_of_the_index() -> None:
+    for _ in range(3):
+        make_ticket()
+    api = Api(make_agent(role="admin"))
+    link = api.get("/api/tickets", page_size=1).body["next"]
+    with counted_statements() as statements:
+        page(api, link)
+    with connection.cursor() as db:
+        db.execute("SET LOCAL enable_seqscan = off")
+        db.execute(f"EXPLAIN {statements[-1]}")
+        found = "\n".join(row[0] for row in db.fetchall())
+    assert "Index Cond: (ROW(rank_at, " in found
