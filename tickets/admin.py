@@ -127,7 +127,7 @@ class TicketAdmin(DeskAdmin):
     )
     list_display_links = ("number", "subject")
     list_filter: ClassVar[Any] = (StatusFilter, "priority", AssigneeFilter, DepartmentFilter, "channel", "category")
-    plain_filters = ("priority", "channel", "category")
+    plain_filters = ("priority", "channel", "category", "status", "assignee", "department")
     list_select_related = ("customer", "assignee", "department")
     search_fields = ("subject",)
     search_help_text = "Part of a subject, or the number of a ticket"
@@ -275,6 +275,7 @@ class TicketAdmin(DeskAdmin):
                 form.add_error(None, "This is no longer possible; read the page again.")
             except DomainError as problem:
                 form.take(problem)
+                messages.error(request, problem.detail)  # the form itself may be gone from the page by now
             else:
                 messages.success(request, done)
                 return HttpResponseRedirect(self.url_of(obj))

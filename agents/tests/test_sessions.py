@@ -118,7 +118,7 @@ def test_a_forged_access_token_is_refused(key: str | None, algorithm: str, over:
     claims = jwt.decode(log_in(agent.email).access, options={"verify_signature": False}) | over
     api = Api()
     signing_key = settings.JWT_KEY if key is None else key
-    api.headers["Authorization"] = f"Bearer {jwt.encode(claims, signing_key or None, algorithm=algorithm)}"
+    api.headers["Authorization"] = f"Bearer {jwt.encode(claims, signing_key, algorithm=algorithm)}"
     answer = api.get("/api/agents")
     assert (answer.status, answer.body["code"]) == (401, "token_not_valid")
     assert answer.headers["WWW-Authenticate"] == "Bearer"

@@ -19,6 +19,7 @@ def main() -> int:
     run = actions.add_parser("exec", help="run a command with the servers up")
     run.add_argument("command", nargs=argparse.REMAINDER)
     watch = actions.add_parser("supervise", help="own the servers; started by the others")
+    watch.add_argument("--root", type=Path, default=ROOT)
     watch.add_argument("--database", action="store_true")
     watch.add_argument("--redis", action="store_true")
     actions.add_parser("reset", help="delete the demo's data and secrets")
@@ -26,7 +27,7 @@ def main() -> int:
     if chosen.action == "reset":
         return reset(ROOT)
     if chosen.action == "supervise":
-        return supervise(ROOT, database=chosen.database, redis=chosen.redis)
+        return supervise(chosen.root, database=chosen.database, redis=chosen.redis)
     command = chosen.command[1:] if chosen.command[:1] == ["--"] else chosen.command
     if not command:
         parser.error("name a command after --")

@@ -11,6 +11,7 @@ from supportdesk.core.devservices import state
 from supportdesk.core.devservices.binaries import Unsupported
 
 START_SECONDS = 60
+PROJECT = Path(__file__).resolve().parents[3]
 
 
 def ensure(root: Path) -> None:
@@ -46,8 +47,8 @@ def _start_supervisor(root: Path, log: Path, *, database: bool, redis: bool) -> 
     wanted = [name for name, needed in (("--database", database), ("--redis", redis)) if needed]
     with log.open("wb") as output:
         return subprocess.Popen(  # noqa: S603
-            [sys.executable, "-m", "supportdesk.core.devservices", "supervise", *wanted],
-            cwd=root,
+            [sys.executable, "-m", "supportdesk.core.devservices", "supervise", "--root", str(root), *wanted],
+            cwd=PROJECT,
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,

@@ -1,0 +1,58 @@
+"""The demo: the same every time, believable in its proportions, never in production."""
+
+import io
+from collections import Counter
+
+import pytest
+from django.core.management import call_command
+from django.core.management.base import CommandError
+from django.test import override_settings
+
+from agents.models import Agent
+from agents.tests.builders import make_agent
+from customers.models import Customer
+from supportdesk.core.models import Event
+from supportdesk.demo.logins import DEMO_LOGINS
+from supportdesk.tests.client import Api
+from tickets.models import Message, Note, Ticket
+
+pytestmark = pytest.mark.django_db
+
+
+def load() -> str:
+    out = io.StringIO()
+    call_command("load_demo", stdout=out)
+    return out.getvalue()
+
+
+def test_the_demo_fills_an_empty_desk_once_and_its_logins_work() -> None:
+    assert "Loaded" in load()
+    counts = [model._default_manager.count() for model in (Agent, Customer, Ticket, Message, Note, Event)]
+    tickets, messages, notes = counts[2:5]
+    assert 300 <= tickets <= 400
+    assert messages > 2 * tickets
+    assert notes > 30
+    statuses = Counter(Ticket.objects.values_list("status", flat=True))
+    assert set(statuses) == {"open", "pending", "on_hold", "resolved", "closed"}
+    assert min(statuses.values()) >= 5
+    assert Ticket.objects.filter(archived_at__isnull=False).exists()
+    assert Ticket.objects.filter(follow_up_of__isnull=False).exists()
+    assert Ticket.objects.filter(status="open", assignee__isnull=True).count() >= 5
+    assert {login.role for login in DEMO_LOGINS} == {"agent", "senior", "supervisor", "admin"}
+    for login in DEMO_LOGINS:
+        answer = Api().post("/api/auth/login", {"email": login.email, "password": login.password})
+        assert answer.status == 200, login
+        assert Agent.objects.get_by_natural_key(login.email).role == login.role
+    assert load() == ""
+    assert counts[:5] == [model._default_manager.count() for model in (Agent, Customer, Ticket, Message, Note)]
+
+
+def test_the_demo_leaves_other_peoples_data_alone() -> None:
+    make_agent()
+    assert load() == ""
+    assert not Ticket.objects.exists()
+
+
+def test_the_demo_is_refused_in_production() -> None:
+    with override_settings(PRODUCTION=True), pytest.raises(CommandError, match="never loaded in production"):
+        load()
