@@ -16,9 +16,7 @@ from supportdesk.core.errors import DomainError
 
 
 class Command(BaseCommand):
-    help = (
-        "Creates an administrator. The password is asked for, or read from standard input without a terminal."
-    )
+    help = "Creates an administrator. The password is asked for, or read from standard input without a terminal."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("email")
