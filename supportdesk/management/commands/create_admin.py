@@ -5,8 +5,9 @@ import sys
 from argparse import ArgumentParser
 from typing import Any
 
+from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
-from django.core.validators import EmailValidator, ValidationError
+from django.core.validators import EmailValidator
 from django.utils import timezone
 
 from agents import services
