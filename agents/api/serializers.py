@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from drf_spectacular.utils import PolymorphicProxySerializer
 from rest_framework import serializers
 
 from agents.enums import Availability, Role
@@ -94,20 +93,18 @@ class AgentRecord(AgentCard):
     updated_at = serializers.DateTimeField()
 
 
-class AgentEntry(serializers.BaseSerializer[Agent]):
-    """The record where the caller may read it, else the card."""
+class AgentEntry(AgentRecord):
+    """The record where the caller may read it; else the card's members only."""
+
+    def get_fields(self) -> dict[str, Any]:
+        members = super().get_fields()
+        for name in set(members) - set(AgentCard().fields):
+            members[name].required = False
+        return members
 
     def to_representation(self, instance: Agent) -> Any:
-        serializer = AgentRecord if getattr(instance, "whole", False) else AgentCard
-        return serializer(instance).data
-
-
-AGENT_ENTRY = PolymorphicProxySerializer(
-    component_name="AgentEntry", serializers=[AgentRecord, AgentCard], resource_type_field_name=None
-)
-AGENT_ENTRIES = PolymorphicProxySerializer(
-    component_name="AgentEntry", serializers=[AgentRecord, AgentCard], resource_type_field_name=None, many=True
-)
+        whole = getattr(instance, "whole", False)
+        return super().to_representation(instance) if whole else AgentCard(instance).data
 
 
 class TokenPair(serializers.Serializer[Any]):

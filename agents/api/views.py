@@ -10,8 +10,6 @@ from agents.api import examples
 from agents.api.authentication import Login
 from agents.api.filters import AgentFilter
 from agents.api.serializers import (
-    AGENT_ENTRIES,
-    AGENT_ENTRY,
     AgentCreate,
     AgentEntry,
     AgentRecord,
@@ -46,7 +44,7 @@ class AgentViewSet(ApiViewSet):
     filterset_class = AgentFilter
     queryset = Agent.objects.none()
 
-    @operation("List agents", returns=AGENT_ENTRIES, example=examples.RECORD)
+    @operation("List agents", returns=AgentEntry(many=True), example=examples.RECORD)
     def list(self, request: Request) -> Response:
         """Every active agent: the whole record where the caller may read it, else the card."""
         return self.page(self._entries(), AgentEntry)
@@ -64,7 +62,7 @@ class AgentViewSet(ApiViewSet):
         agent = services.create_agent(**{"password": None, **self.read(AgentCreate)}, by=self.actor, now=self.now)
         return versioned(AgentRecord(agent).data, agent.version, status=201)
 
-    @operation("Get an agent", returns=AGENT_ENTRY, example=examples.RECORD)
+    @operation("Get an agent", returns=AgentEntry, example=examples.RECORD)
     def retrieve(self, request: Request, pk: int) -> Response:
         refuse_unknown(request, ())
         agent = self._entries().filter(pk=pk).first()
