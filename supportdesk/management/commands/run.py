@@ -71,13 +71,13 @@ class Command(BaseCommand):
             raise CommandError("This is for the demo. In production, run the processes of docs/operations.md.")
         port = options["port"]
         self._refuse_taken(port)
-        self.stdout.write("Migrating the database …")
-        call_command("migrate", verbosity=0)
-        call_command("load_demo", stdout=self.stdout)
         parts = self._parts(port)
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, _leave)
         try:
+            self.stdout.write("Migrating the database …")
+            call_command("migrate", verbosity=0)
+            call_command("load_demo", stdout=self.stdout)
             for part in parts:
                 part.log.unlink(missing_ok=True)
                 part.start()
