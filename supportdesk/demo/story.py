@@ -196,6 +196,9 @@ class _Thread:
             self._status(Status.CLOSED)
             if number % 9 == 0 and self._later(600, 6000):
                 self._message(self._say(self.topic.replies), Sender.CUSTOMER, SOMEBODY)  # opens a follow-up
+                if self._later(20, 700):
+                    self._message(self._say(self.topic.answers), Sender.AGENT, self.actor)
+                    self._status(Status.RESOLVED)
             elif number % 7 == 0 and self._later(60, 3000):
                 lifecycle.archive_ticket(ticket_id=self.ticket.pk, by=self.actor, now=self.clock)
 
