@@ -118,6 +118,7 @@ class _Thread:
     def __init__(self, random: Random, desk: Desk, customer: Customer, now: datetime) -> None:
         self.random, self.desk, self.customer, self.now = random, desk, customer, now
         self.topic = self._topic()
+        self.said: set[str] = set()  # people rarely write the same sentence twice
         self.words = {
             "name": customer.name if customer.language in {"ar", "ja"} else customer.name.split()[0],
             "product": random.choice(PRODUCTS),
@@ -236,4 +237,7 @@ class _Thread:
         return self.now - self.clock > timedelta(days=2)
 
     def _say(self, texts: tuple[str, ...]) -> str:
-        return self.random.choice(texts).format(**self.words)
+        fresh = [text for text in texts if text not in self.said] or texts
+        text = self.random.choice(fresh)
+        self.said.add(text)
+        return text.format(**self.words)
