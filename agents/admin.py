@@ -1,19 +1,24 @@
 """Agents, departments and skills in the admin."""
 
-from typing import Any, ClassVar
+from datetime import timedelta
+from typing import Any, ClassVar, cast
 
 from django import forms
-from django.contrib import admin
+from django.contrib import admin, messages
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 
-from agents import services, structure
-from agents.enums import Availability, Role
-from agents.models import Agent, Department, Specialization
+from agents import keys, services, structure
+from agents.enums import Availability, Role, Scope
+from agents.models import Agent, ApiKey, Department, Specialization
 from agents.selectors import actor_for, led_departments
 from supportdesk.core.actor import Actor, Door
 from supportdesk.core.admin import ServiceAdmin, ServiceForm
 from supportdesk.core.observability.middleware import current_request_id
+
+DEFAULT_KEY_LIFE = timedelta(days=90)
+KEY_FIELDS = ("name", "scopes", "expires_at")
 
 
 class DeskAdmin(ServiceAdmin):
@@ -193,3 +198,53 @@ class SpecializationAdmin(DeskAdmin):
         return structure.update_specialization(
             specialization_id=obj.pk, changes=form.changes(), by=by, now=now, expected_version=form.seen_version
         )
+
+
+class ApiKeyForm(ServiceForm):
+    name = forms.CharField(max_length=100, help_text="The machine or the integration that will hold it.")
+    scopes = forms.MultipleChoiceField(choices=Scope.choices, widget=forms.CheckboxSelectMultiple)
+    expires_at = forms.DateTimeField(help_text="UTC; at most 366 days from now.", label="Expires")
+
+
+@admin.register(ApiKey)
+class ApiKeyAdmin(DeskAdmin):
+    """Administrators make and revoke keys; the key is shown once, above the record that it leaves."""
+
+    form_class = ApiKeyForm
+    may_add = True
+    list_display = ("name", "prefix", "allows", "last_used_at", "expires_at", "revoked_at")
+    search_fields = ("name", "prefix")
+    ordering = ("-id",)
+    actions = ("revoke",)
+
+    @admin.display(description="Scopes")
+    def allows(self, obj: ApiKey) -> str:
+        return ", ".join(obj.scopes)
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return super().has_view_permission(request, obj) and self.is_admin(request)
+
+    has_module_permission = has_view_permission
+
+    def settable(self, request: HttpRequest, obj: Any) -> frozenset[str]:
+        return frozenset(KEY_FIELDS) if obj is None else frozenset()
+
+    def build_form(self, request: HttpRequest, obj: Any) -> ServiceForm:
+        data = request.POST if request.method == "POST" else None
+        life = timezone.now().replace(minute=0, second=0, microsecond=0) + DEFAULT_KEY_LIFE
+        initial = {"expires_at": life} if obj is None else {name: getattr(obj, name) for name in KEY_FIELDS}
+        return ApiKeyForm(data, initial=initial, settable=self.settable(request, obj))
+
+    def write(self, request: HttpRequest, obj: Any, form: ServiceForm) -> ApiKey:
+        if obj is not None:
+            return cast(ApiKey, obj)
+        given = {name: form.cleaned_data[name] for name in KEY_FIELDS}
+        issued = keys.issue(**given, by=self.actor(request), now=timezone.now())
+        messages.warning(request, f"This is the key. It is shown only now: {issued.text}")
+        return issued.key
+
+    @admin.action(description="Revoke")
+    def revoke(self, request: HttpRequest, queryset: QuerySet[ApiKey]) -> None:
+        for pk in queryset.values_list("pk", flat=True):
+            keys.revoke(key_id=pk, by=self.actor(request), now=timezone.now())
+        messages.success(request, "Revoked: refused from the next request on.")

@@ -86,3 +86,19 @@ class SpecializationUpdated(SpecializationEvent):
 
     name: ClassVar[str] = "specialization.updated"
     fields: list[str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ApiKeyEvent(DomainEvent):
+    subject_type: ClassVar[str] = "api_key"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ApiKeyCreated(ApiKeyEvent):
+    name: ClassVar[str] = "api_key.created"
+    scopes: list[str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ApiKeyRevoked(ApiKeyEvent):
+    name: ClassVar[str] = "api_key.revoked"

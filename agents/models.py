@@ -10,7 +10,7 @@ from django.db.models import F, Q
 from django.db.models.functions import Lower, Upper
 from django.utils import timezone
 
-from agents.enums import Availability, Role
+from agents.enums import Availability, Role, Scope
 from supportdesk.core.actor import Actor, ActorKind
 
 
@@ -68,6 +68,8 @@ class AgentQuerySet(models.QuerySet["Agent"]):
 
         Of everybody else only the card (`id`, `name`, `availability`) is shown; see `agents.selectors.directory`.
         """
+        if not actor.may(Scope.AGENTS_READ):
+            return self.none()
         if actor.sees_everything:
             return self
         reach = Q(department_id__in=actor.departments or ())
@@ -159,7 +161,9 @@ class Agent(AbstractBaseUser):
 class LoginSessionQuerySet(models.QuerySet["LoginSession"]):
     def visible_to(self, actor: Actor) -> "LoginSessionQuerySet":
         """One's own logins."""
-        return self if actor.kind == ActorKind.SYSTEM else self.filter(agent_id=actor.id or 0)
+        if actor.kind == ActorKind.SYSTEM:
+            return self
+        return self.filter(agent_id=actor.id or 0) if actor.kind == ActorKind.PERSON else self.none()
 
 
 class LoginSession(models.Model):
@@ -169,6 +173,7 @@ class LoginSession(models.Model):
     refresh_id = models.CharField(max_length=32, help_text="`jti` of the refresh token that is good now.")
     previous_refresh_id = models.CharField(max_length=32, blank=True)
     rotated_at = models.DateTimeField(null=True)
+    network_index = models.CharField(max_length=64, blank=True, help_text="Keyed hash of where it was opened from.")
     created_at = models.DateTimeField(default=timezone.now)
     expires_at = models.DateTimeField()
     ended_at = models.DateTimeField(null=True)
@@ -181,3 +186,36 @@ class LoginSession(models.Model):
 
     def __str__(self) -> str:
         return f"login {self.pk}"
+
+
+class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
+    def visible_to(self, actor: Actor) -> "ApiKeyQuerySet":
+        """All of them, for administrators; none for anybody else."""
+        return self if actor.kind == ActorKind.SYSTEM or actor.role == Role.ADMIN else self.none()
+
+
+class ApiKey(models.Model):
+    """A machine's credential. Only a hash is kept; the key itself is shown once, when it is made."""
+
+    name = models.CharField(max_length=100, help_text="The machine or the integration that holds it.")
+    prefix = models.CharField(max_length=16, unique=True, help_text="How a key is told from others; no secret.")
+    digest = models.CharField(max_length=64, unique=True, editable=False, help_text="SHA-256 of the whole key.")
+    scopes = ArrayField(models.CharField(max_length=32, choices=Scope.choices))
+    created_by = models.ForeignKey(Agent, models.PROTECT, null=True, related_name="+")
+    created_at = models.DateTimeField()
+    expires_at = models.DateTimeField()
+    last_used_at = models.DateTimeField(null=True, help_text="To the minute.")
+    revoked_at = models.DateTimeField(null=True)
+
+    objects = ApiKeyQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = "API key"
+        verbose_name_plural = "API keys"
+        constraints: ClassVar = [
+            models.CheckConstraint(condition=Q(scopes__contained_by=Scope.values), name="api_key_scopes_known"),
+            models.CheckConstraint(condition=Q(scopes__len__gte=1), name="api_key_has_scope"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name

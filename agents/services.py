@@ -34,9 +34,9 @@ class EmailTaken(Conflict):
 
 def settable_fields(*, by: Actor, agent: Agent) -> frozenset[str]:
     """The fields of `agent` that the actor may change; empty when the agent is not theirs to change."""
-    if by.role in {Role.ADMIN, ""}:
+    if by.kind == ActorKind.SYSTEM or by.role == Role.ADMIN:
         return ALL_FIELDS
-    own = OWN_FIELDS if by.id == agent.pk else frozenset()
+    own = OWN_FIELDS if by.kind == ActorKind.PERSON and by.id == agent.pk else frozenset()
     leads = by.role == Role.SUPERVISOR and agent.role in {Role.AGENT, Role.SENIOR}
     return own | (SUPERVISOR_FIELDS if leads else frozenset())
 
@@ -59,7 +59,7 @@ def create_agent(
 
     Raises Forbidden (only administrators add agents), EmailTaken, InvalidInput (weak password).
     """
-    if by.kind == ActorKind.PERSON and by.role != Role.ADMIN:
+    if by.kind != ActorKind.SYSTEM and by.role != Role.ADMIN:
         raise Forbidden("Only administrators add agents.")
     agent = Agent(
         email=email.strip(),

@@ -8,30 +8,24 @@ time it is used.
 import uuid
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cache
 from typing import Any
 
 from django.conf import settings
-from django.contrib.auth.hashers import check_password, make_password
 from django.db import transaction
 from django.db.models import Q
 from rest_framework_simplejwt.exceptions import TokenError
-from rest_framework_simplejwt.tokens import AccessToken, RefreshToken
 
+from agents import credentials
+from agents.credentials import BadCredentials
 from agents.events import AgentLoggedIn, AgentLoggedOut
 from agents.models import Agent, LoginSession
 from agents.selectors import actor_for
+from agents.tokens import AccessToken, RefreshToken
 from supportdesk.core.actor import Actor, Door
 from supportdesk.core.errors import NotAuthenticated
 from supportdesk.core.events import emit
 
 PRUNE_BATCH = 5_000
-
-
-class BadCredentials(NotAuthenticated):
-    """The e-mail address or the password is wrong, or the account is not active."""
-
-    code = "bad_credentials"
 
 
 class BadToken(NotAuthenticated):
@@ -48,20 +42,24 @@ class Tokens:
     agent: Agent
 
 
-def log_in(*, email: str, password: str, now: datetime, agent_id: int | None = None, request_id: str = "") -> Tokens:
+def log_in(
+    *, email: str, password: str, network: str, now: datetime, agent_id: int | None = None, request_id: str = ""
+) -> Tokens:
     """Opens a session. `agent_id`, where the door names one, must be the credential's own agent.
 
-    Raises BadCredentials alike for an unknown address, a wrong password, an inactive agent and a foreign id, after the
-    same work.
+    Raises BadCredentials (a foreign id too) and TooManyAttempts, see agents.credentials.
     """
-    agent = Agent.objects.get_queryset().filter(email__iexact=email).first()
-    known = check_password(password, agent.password if agent else _unknown_account_hash())
-    if agent is None or not known or not agent.is_active or agent_id not in {None, agent.pk}:
+    agent = credentials.verify(email=email, password=password, network=network, now=now)
+    if agent_id not in {None, agent.pk}:
         raise BadCredentials("The e-mail address or the password is wrong.")
     actor = actor_for(agent, led=frozenset(), origin=Door.API, request_id=request_id)
     with transaction.atomic():
         session = LoginSession.objects.create(
-            agent=agent, refresh_id=_new_id(), created_at=now, expires_at=now + settings.LOGIN_SESSION_LIFETIME
+            agent=agent,
+            refresh_id=_new_id(),
+            network_index=credentials.network_index(network),
+            created_at=now,
+            expires_at=now + settings.LOGIN_SESSION_LIFETIME,
         )
         Agent.objects.get_queryset().filter(pk=agent.pk).update(last_login=now)
         emit(AgentLoggedIn(subject_id=agent.pk, session_id=session.pk), by=actor, at=now)
@@ -155,9 +153,3 @@ def _tokens(session: LoginSession, agent: Agent) -> Tokens:
 
 def _new_id() -> str:
     return uuid.uuid4().hex
-
-
-@cache
-def _unknown_account_hash() -> str:
-    """A hash no password fits, made with the present hasher, so that an unknown account costs the same check."""
-    return make_password(uuid.uuid4().hex)

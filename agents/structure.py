@@ -87,7 +87,7 @@ def update_specialization(
 
 
 def _refuse_others(by: Actor) -> None:
-    if by.kind == ActorKind.PERSON and by.role != Role.ADMIN:
+    if by.kind != ActorKind.SYSTEM and by.role != Role.ADMIN:
         raise Forbidden("Only administrators change how the team is divided.")
 
 

@@ -6,7 +6,7 @@ import phonenumbers
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 
-from supportdesk.core.crypto import blind_index
+from supportdesk.core.crypto import blind_indexes
 from supportdesk.core.errors import InvalidInput
 
 MAX_EMAIL_LENGTH = 254
@@ -46,8 +46,18 @@ def normalised_phone(number: str, *, region: str) -> str:
 
 
 def email_index(normalised: str) -> str:
-    return blind_index(normalised, context="customer.email")
+    """What is stored: the hash under the newest key."""
+    return email_indexes(normalised)[0]
+
+
+def email_indexes(normalised: str) -> list[str]:
+    """What to look for: the hash under each live key."""
+    return blind_indexes(normalised, context="customer.email")
 
 
 def phone_index(normalised: str) -> str:
-    return blind_index(normalised, context="customer.phone")
+    return phone_indexes(normalised)[0]
+
+
+def phone_indexes(normalised: str) -> list[str]:
+    return blind_indexes(normalised, context="customer.phone")

@@ -8,6 +8,7 @@ from django.db.models import Exists, OuterRef, Q
 from django.db.models.functions import Upper
 from django.utils.timezone import now
 
+from agents.enums import Scope
 from customers.enums import IdentitySource
 from supportdesk.core.actor import Actor
 from supportdesk.core.crypto import EncryptedTextField
@@ -20,6 +21,8 @@ class CustomerQuerySet(models.QuerySet["Customer"]):
         Tickets stand to the right of this app; they are reached through the relation they declare, so that their own
         rule is asked and not repeated.
         """
+        if not actor.may(Scope.CUSTOMERS_READ):
+            return self.none()
         if actor.sees_everything:
             return self
         tickets: Any = self.model._meta.get_field("tickets").related_model._default_manager
@@ -75,6 +78,8 @@ class Customer(models.Model):
 class ExternalIdentityQuerySet(models.QuerySet["ExternalIdentity"]):
     def visible_to(self, actor: Actor) -> "ExternalIdentityQuerySet":
         """Those of the customers the actor sees."""
+        if not actor.may(Scope.CUSTOMERS_READ):
+            return self.none()
         return self if actor.sees_everything else self.filter(customer__in=Customer.objects.visible_to(actor))
 
 

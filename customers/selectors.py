@@ -4,18 +4,18 @@ from django.conf import settings
 from django.db.models import Q, Value
 from django.db.models.functions import Upper
 
-from customers.identity import email_index, normalised_email, normalised_phone, phone_index
+from customers.identity import email_indexes, normalised_email, normalised_phone, phone_indexes
 from customers.models import CustomerQuerySet
 
 
 def with_email(customers: CustomerQuerySet, email: str) -> CustomerQuerySet:
     """Exact match of the normalised address. Raises InvalidInput when it is not one."""
-    return customers.filter(email_index=email_index(normalised_email(email)))
+    return customers.filter(email_index__in=email_indexes(normalised_email(email)))
 
 
 def with_phone(customers: CustomerQuerySet, phone: str) -> CustomerQuerySet:
     """Exact match of the normalised number. Raises InvalidInput when it is not one."""
-    return customers.filter(phone_index=phone_index(normalised_phone(phone, region=settings.PHONE_REGION)))
+    return customers.filter(phone_index__in=phone_indexes(normalised_phone(phone, region=settings.PHONE_REGION)))
 
 
 def named(customers: CustomerQuerySet, text: str) -> CustomerQuerySet:

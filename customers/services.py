@@ -9,7 +9,7 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 
 from customers.events import CustomerCreated, CustomerUpdated
-from customers.identity import email_index, normalised_email, normalised_phone, phone_index
+from customers.identity import email_index, email_indexes, normalised_email, normalised_phone, phone_index
 from customers.models import Customer, ExternalIdentity
 from supportdesk.core.actor import Actor
 from supportdesk.core.changes import check_version, differing
@@ -151,6 +151,9 @@ def set_phone(customer: Customer, phone: str | None) -> None:
 
 
 def _save(customer: Customer, update_fields: list[str] | None) -> None:
+    older = email_indexes(normalised_email(customer.email))[1:] if customer.email else []
+    if older and Customer.objects.filter(email_index__in=older).exclude(pk=customer.pk).exists():
+        raise _taken("email", "This e-mail address cannot be used.")  # by a row that `rotate_keys` has yet to reach
     try:
         with transaction.atomic():
             customer.save(update_fields=update_fields)

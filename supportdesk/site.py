@@ -2,13 +2,19 @@
 
 from typing import Any
 
+from django import forms
 from django.contrib.admin import AdminSite
+from django.contrib.admin.forms import AdminAuthenticationForm
 from django.db.models import Count, Q
 from django.http import HttpRequest, HttpResponseRedirect
 from django.urls import reverse
+from django.utils import timezone
 
+from agents import credentials
+from agents.credentials import BadCredentials, TooManyAttempts
 from agents.selectors import actor_for, led_departments
 from supportdesk.core.actor import Door
+from supportdesk.core.network import client_network
 from tickets import selectors
 from tickets.enums import Priority, Status
 from tickets.models import Ticket
@@ -17,7 +23,27 @@ HIDDEN = frozenset({"SolarSchedule", "ClockedSchedule"})  # kinds of schedule th
 NEXT = 8
 
 
+class LoginForm(AdminAuthenticationForm):
+    """The admin's login, under the same limits as the API's."""
+
+    def clean(self) -> dict[str, Any]:
+        email, password = self.cleaned_data.get("username"), self.cleaned_data.get("password")
+        if email and password and self.request:
+            try:
+                agent = credentials.verify(
+                    email=email, password=password, network=client_network(self.request), now=timezone.now()
+                )
+            except TooManyAttempts as problem:
+                raise forms.ValidationError(problem.detail, code=problem.code) from None
+            except BadCredentials:
+                raise self.get_invalid_login_error() from None
+            self.confirm_login_allowed(agent)
+            self.user_cache = agent
+        return dict(self.cleaned_data)
+
+
 class DeskSite(AdminSite):
+    login_form = LoginForm
     site_title = "Support Desk"
     site_header = "Support Desk"
     index_title = "Overview"

@@ -7,6 +7,7 @@ from django.urls import path, register_converter
 from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularAPIView
 
+from agents.api.keys import ApiKeyViewSet
 from agents.api.views import AgentViewSet, LoginViewSet
 from customers.api.views import CustomerViewSet
 from supportdesk.core.api.converters import IdConverter
@@ -42,6 +43,8 @@ urlpatterns = [
     path("api/agents/<id:pk>", AgentViewSet.as_view({"get": "retrieve", "patch": "partial_update"})),
     path("api/agents/<id:pk>/login", LoginViewSet.as_view({"post": "log_in"})),
     path("api/agents/<id:pk>/logout", AgentViewSet.as_view({"post": "logout"})),
+    path("api/api-keys", ApiKeyViewSet.as_view(collection)),
+    path("api/api-keys/<id:pk>", ApiKeyViewSet.as_view({"delete": "destroy"})),
     path("api/customers", CustomerViewSet.as_view(collection)),
     path("api/customers/<id:pk>", CustomerViewSet.as_view({"get": "retrieve", "patch": "partial_update"})),
     path("api/customers/<id:pk>/tickets", CustomerTicketsViewSet.as_view({"get": "list"})),

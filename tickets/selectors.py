@@ -5,6 +5,7 @@ from typing import Any
 
 from django.db.models import OuterRef, QuerySet, Subquery
 
+from agents.enums import Scope
 from customers.models import Customer
 from supportdesk.core.actor import Actor
 from supportdesk.core.errors import NotFound
@@ -60,6 +61,8 @@ def messages(*, ticket_id: int, actor: Actor) -> QuerySet[Message]:
 
 def notes(*, ticket_id: int, actor: Actor) -> QuerySet[Note]:
     """The agents' notes. Raises NotFound."""
+    if not actor.may(Scope.NOTES_READ):
+        raise NotFound
     return Note.objects.filter(ticket=_seen(ticket_id, actor)).select_related("author").prefetch_related("mentions")
 
 

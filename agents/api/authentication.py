@@ -1,4 +1,4 @@
-"""Who is calling: the access token of an agent's login."""
+"""Who is calling: an agent by the access token of a login, or a machine by its API key."""
 
 from dataclasses import dataclass
 
@@ -8,13 +8,16 @@ from drf_spectacular.plumbing import build_bearer_security_scheme_object
 from rest_framework.authentication import BaseAuthentication, get_authorization_header
 from rest_framework.request import Request
 from rest_framework_simplejwt.exceptions import TokenError
-from rest_framework_simplejwt.tokens import AccessToken
 
+from agents import keys
 from agents.models import Agent, LoginSession
 from agents.selectors import actor_for, session_with_agent
+from agents.tokens import AccessToken
 from supportdesk.core.actor import Actor, Door
 from supportdesk.core.errors import NotAuthenticated
 from supportdesk.core.observability.middleware import current_request_id
+
+API_KEY_HEADER = "X-API-Key"
 
 
 class BadAccessToken(NotAuthenticated):
@@ -48,6 +51,37 @@ class AccessTokenAuthentication(BaseAuthentication):
 
     def authenticate_header(self, request: Request) -> str:
         return "Bearer"
+
+
+@dataclass(frozen=True, kw_only=True)
+class MachineLogin:
+    """`request.auth` of a machine."""
+
+    actor: Actor
+
+
+class ApiKeyAuthentication(BaseAuthentication):
+    """`X-API-Key: sdk_…`. One indexed read; a key that expired or was revoked is refused at once."""
+
+    def authenticate(self, request: Request) -> tuple[None, MachineLogin] | None:
+        text = request.headers.get(API_KEY_HEADER)
+        if text is None:
+            return None
+        actor = keys.machine(text=text, now=timezone.now(), request_id=current_request_id())
+        return None, MachineLogin(actor=actor)
+
+    def authenticate_header(self, request: Request) -> str:
+        return "Bearer"
+
+
+class ApiKeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
+    """How the OpenAPI document describes the above."""
+
+    target_class = ApiKeyAuthentication
+    name = "apiKey"
+
+    def get_security_definition(self, auto_schema: object) -> dict[str, str]:
+        return {"type": "apiKey", "in": "header", "name": API_KEY_HEADER}
 
 
 class AccessTokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]

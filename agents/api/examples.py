@@ -34,3 +34,15 @@ TOKENS = {
     "agent": CARD,
 }
 REFRESH = {"refresh": TOKENS["refresh"]}
+API_KEY_CREATE = {"name": "Order system", "scopes": ["tickets:write"], "expires_at": "2027-06-30T00:00:00Z"}
+API_KEY = {
+    "id": 3,
+    "name": "Order system",
+    "prefix": "sdk_9f86d081",
+    "scopes": ["tickets:write"],
+    "created_at": "2026-11-24T09:00:00Z",
+    "expires_at": "2027-06-30T00:00:00Z",
+    "last_used_at": None,
+    "revoked_at": None,
+}
+API_KEY_ISSUED = API_KEY | {"key": "sdk_9f86d081_DRY0cm6oX7nyfCb8sS4lJ0u0b2E5pZb1VvM8m3rQk9A"}

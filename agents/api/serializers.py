@@ -4,8 +4,8 @@ from typing import Any
 
 from rest_framework import serializers
 
-from agents.enums import Availability, Role
-from agents.models import Agent, Department, Specialization
+from agents.enums import Availability, Role, Scope
+from agents.models import Agent, ApiKey, Department, Specialization
 from supportdesk.core.api import fields
 
 
@@ -113,3 +113,24 @@ class TokenPair(serializers.Serializer[Any]):
     token_type = serializers.CharField(default="Bearer")
     expires_in = serializers.IntegerField(help_text="Seconds that the access token lives.")
     agent = AgentCard()
+
+
+class ApiKeyCreate(fields.StrictSerializer):
+    name = fields.Text(max_length=100, help_text="The machine or the integration that will hold it.")
+    scopes = serializers.ListField(child=fields.Choice(choices=Scope.choices), min_length=1, max_length=len(Scope))
+    expires_at = fields.Instant(help_text="At most 366 days from now.")
+
+
+class ApiKeyOut(serializers.Serializer[ApiKey]):
+    id = serializers.IntegerField()
+    name = serializers.CharField()
+    prefix = serializers.CharField(help_text="How the key begins.")
+    scopes = serializers.ListField(child=serializers.ChoiceField(choices=Scope.choices))
+    created_at = serializers.DateTimeField()
+    expires_at = serializers.DateTimeField()
+    last_used_at = serializers.DateTimeField(allow_null=True, help_text="To the minute.")
+    revoked_at = serializers.DateTimeField(allow_null=True)
+
+
+class ApiKeyIssued(ApiKeyOut):
+    key = serializers.CharField(help_text="Shown this once.")

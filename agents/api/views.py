@@ -19,7 +19,8 @@ from agents.api.serializers import (
     RefreshRequest,
     TokenPair,
 )
-from agents.enums import EVERY_ROLE, Role
+from agents.credentials import BadCredentials, TooManyAttempts
+from agents.enums import EVERY_ROLE, Role, Scope
 from agents.models import Agent, AgentQuerySet
 from supportdesk.core.api.filters import refuse_unknown
 from supportdesk.core.api.pagination import Ordering
@@ -27,6 +28,7 @@ from supportdesk.core.api.permissions import ANYONE
 from supportdesk.core.api.schema import operation
 from supportdesk.core.api.views import ApiViewSet, expected_version, versioned
 from supportdesk.core.errors import NotFound
+from supportdesk.core.network import client_network
 from supportdesk.core.observability.middleware import current_request_id
 
 ADMINS = frozenset({Role.ADMIN.value})
@@ -34,9 +36,9 @@ ADMINS = frozenset({Role.ADMIN.value})
 
 class AgentViewSet(ApiViewSet):
     allowed: ClassVar = {
-        "list": EVERY_ROLE,
+        "list": EVERY_ROLE | {Scope.AGENTS_READ},
         "create": ADMINS,
-        "retrieve": EVERY_ROLE,
+        "retrieve": EVERY_ROLE | {Scope.AGENTS_READ},
         "partial_update": EVERY_ROLE,
         "logout": EVERY_ROLE,
     }
@@ -116,11 +118,17 @@ class LoginViewSet(ApiViewSet):
         request_example=examples.CREDENTIALS,
         returns=TokenPair,
         example=examples.TOKENS,
-        errors=[sessions.BadCredentials],
+        errors=[BadCredentials, TooManyAttempts],
     )
     def log_in(self, request: Request, pk: int | None = None) -> Response:
         """With an id in the path, the credentials must be that agent's own."""
-        tokens = sessions.log_in(**self.read(Credentials), agent_id=pk, now=self.now, request_id=current_request_id())
+        tokens = sessions.log_in(
+            **self.read(Credentials),
+            network=client_network(request),
+            agent_id=pk,
+            now=self.now,
+            request_id=current_request_id(),
+        )
         return Response(TokenPair(tokens).data)
 
     @operation(

@@ -1,11 +1,12 @@
 """Agents and departments for tests, made by the services."""
 
+from datetime import timedelta
 from itertools import count
 from typing import Any
 
 from django.utils import timezone
 
-from agents import services, structure
+from agents import keys, services, structure
 from agents.models import Agent, Department
 from agents.selectors import actor_for, led_departments
 from supportdesk.core.actor import Actor, Door, system
@@ -28,3 +29,10 @@ def make_agent(**over: Any) -> Agent:
 
 def actor_of(agent: Agent, *, origin: Door = Door.API) -> Actor:
     return actor_for(agent, led=led_departments(agent), origin=origin)
+
+
+def make_key(*scopes: str, **over: Any) -> str:
+    """The text of a new API key."""
+    now = timezone.now()
+    given = {"name": f"Machine {next(_numbers)}", "expires_at": now + timedelta(days=30), "by": SYSTEM, "now": now}
+    return keys.issue(scopes=scopes, **{**given, **over}).text

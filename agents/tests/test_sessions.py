@@ -1,6 +1,7 @@
 """Logging in, refreshing and logging out, at the service and over HTTP."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import jwt
 import pytest
@@ -8,8 +9,9 @@ from django.conf import settings
 from django.utils import timezone
 
 from agents import services, sessions
+from agents.credentials import BadCredentials
 from agents.models import LoginSession
-from agents.sessions import BadCredentials, BadToken
+from agents.sessions import BadToken
 from agents.tests.builders import PASSWORD, SYSTEM, actor_of, make_agent
 from supportdesk.core.models import Event
 from supportdesk.tests.client import Api
@@ -18,8 +20,11 @@ pytestmark = pytest.mark.django_db
 NOW = datetime(2026, 11, 2, 9, 0, tzinfo=UTC)
 
 
+NETWORK = "192.0.2.1"
+
+
 def log_in(email: str, **over: object) -> sessions.Tokens:
-    return sessions.log_in(**{"email": email, "password": PASSWORD, "now": timezone.now(), **over})  # type: ignore[arg-type]
+    return sessions.log_in(**{"email": email, "password": PASSWORD, "network": NETWORK, "now": timezone.now(), **over})  # type: ignore[arg-type]
 
 
 def test_login_gives_tokens_and_leaves_a_fact() -> None:
@@ -30,7 +35,7 @@ def test_login_gives_tokens_and_leaves_a_fact() -> None:
     event = Event.objects.get(name="agent.logged_in")
     assert (event.subject_id, event.actor_id) == (agent.pk, agent.pk)
     claims = jwt.decode(
-        tokens.access, settings.JWT_KEY, algorithms=["HS256"], audience="supportdesk-api", issuer="supportdesk"
+        tokens.access, settings.JWT_KEYS[0], algorithms=["HS256"], audience="supportdesk-api", issuer="supportdesk"
     )
     assert (claims["sub"], claims["ver"], claims["token_type"]) == (str(agent.pk), 1, "access")
 
@@ -117,7 +122,7 @@ def test_a_forged_access_token_is_refused(key: str | None, algorithm: str, over:
     agent = make_agent()
     claims = jwt.decode(log_in(agent.email).access, options={"verify_signature": False}) | over
     api = Api()
-    signing_key = settings.JWT_KEY if key is None else key
+    signing_key = settings.JWT_KEYS[0] if key is None else key
     api.headers["Authorization"] = f"Bearer {jwt.encode(claims, signing_key, algorithm=algorithm)}"
     answer = api.get("/api/agents")
     assert (answer.status, answer.body["code"]) == (401, "token_not_valid")
@@ -177,3 +182,20 @@ def test_prune_deletes_what_can_no_longer_be_used() -> None:
 
 def _jti(token: str) -> str:
     return str(jwt.decode(token, options={"verify_signature": False})["jti"])
+
+
+def test_tokens_of_the_old_key_are_good_while_both_are_live(settings: Any) -> None:
+    agent, old, new = make_agent(), "an old key that is long enough to sign", "a new key that is long enough to sign"
+    settings.JWT_KEYS = [old]
+    before = log_in(agent.email)
+    settings.JWT_KEYS = [new, old]
+    api = Api()
+    for access in (before.access, log_in(agent.email).access):
+        api.headers["Authorization"] = f"Bearer {access}"
+        assert api.get("/api/agents").status == 200
+    refreshed = sessions.refresh(token=before.refresh, now=timezone.now())
+    settings.JWT_KEYS = [new]
+    with pytest.raises(BadToken):
+        sessions.refresh(token=before.refresh, now=timezone.now())
+    api.headers["Authorization"] = f"Bearer {refreshed.access}"
+    assert api.get("/api/agents").status == 200

@@ -5,7 +5,7 @@ from typing import ClassVar
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from agents.enums import EVERY_ROLE
+from agents.enums import EVERY_ROLE, Scope
 from customers import services
 from customers.api import examples
 from customers.api.filters import CustomerFilter
@@ -20,10 +20,10 @@ from supportdesk.core.errors import NotFound
 
 class CustomerViewSet(ApiViewSet):
     allowed: ClassVar = {
-        "list": EVERY_ROLE,
-        "create": EVERY_ROLE,
-        "retrieve": EVERY_ROLE,
-        "partial_update": EVERY_ROLE,
+        "list": EVERY_ROLE | {Scope.CUSTOMERS_READ},
+        "create": EVERY_ROLE | {Scope.CUSTOMERS_WRITE},
+        "retrieve": EVERY_ROLE | {Scope.CUSTOMERS_READ},
+        "partial_update": EVERY_ROLE | {Scope.CUSTOMERS_WRITE},
     }
     orderings: ClassVar = {
         "-created_at": Ordering("created_at", descending=True),

@@ -6,6 +6,7 @@ from enum import StrEnum
 
 class ActorKind(StrEnum):
     PERSON = "person"
+    MACHINE = "machine"
     SYSTEM = "system"
 
 
@@ -23,7 +24,8 @@ class Door(StrEnum):
 class Actor:
     """The author of a write and the reader whose rights a query obeys.
 
-    `departments` bounds what is seen; None means no bound. `role` is the role's stored value, empty for the system.
+    `departments` bounds what is seen; None means no bound. `role` is a person's role and `scopes` what a machine's key
+    names; both are empty for everybody else.
     """
 
     kind: ActorKind
@@ -31,12 +33,22 @@ class Actor:
     id: int | None = None
     name: str = ""
     role: str = ""
+    scopes: frozenset[str] = frozenset()
     departments: frozenset[int] | None = frozenset()
     request_id: str = ""
 
     @property
     def sees_everything(self) -> bool:
         return self.departments is None
+
+    @property
+    def grants(self) -> frozenset[str]:
+        """What permissions are asked with: the role, or the scopes."""
+        return self.scopes | ({self.role} if self.role else frozenset())
+
+    def may(self, scope: str) -> bool:
+        """Whether a machine's key names the scope; people and the system are bound by other rules."""
+        return self.kind != ActorKind.MACHINE or scope in self.scopes
 
     def through(self, origin: Door) -> "Actor":
         """The same actor at another door."""

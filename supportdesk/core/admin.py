@@ -36,6 +36,7 @@ class ServiceForm(forms.Form):
 
     def __init__(self, *args: Any, settable: frozenset[str] | None = None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.read_only = settable is not None and not settable
         for name, field in self.fields.items():
             if name != "version" and settable is not None and name not in settable:
                 field.disabled = True

@@ -45,8 +45,13 @@ def decrypt(stored: str, *, context: str) -> str:
 
 def blind_index(normalised: str, *, context: str) -> str:
     """A keyed hash (HMAC-SHA256, hex) under a key of its own: equal texts of one context meet, nothing else shows."""
+    return blind_indexes(normalised, context=context)[0]
+
+
+def blind_indexes(normalised: str, *, context: str) -> list[str]:
+    """The hash under each live key, the newest first: what a stored one may be equal to while the key is replaced."""
     message = f"{context}\0{normalised}".encode()
-    return hmac.digest(settings.BLIND_INDEX_KEY, message, "sha256").hex()
+    return [hmac.digest(key, message, "sha256").hex() for key in settings.BLIND_INDEX_KEYS]
 
 
 class EncryptedTextField(models.TextField):  # type: ignore[type-arg]

@@ -34,6 +34,17 @@ class Event(models.Model):
         return f"{self.name} {self.subject_type}:{self.subject_id}"
 
 
+class RateWindow(models.Model):
+    """The count of a strict limit while Redis does not answer; see core.limits."""
+
+    key = models.CharField(max_length=160, primary_key=True)
+    count = models.PositiveIntegerField()
+    ends_at = models.DateTimeField(db_index=True)
+
+    def __str__(self) -> str:
+        return self.key
+
+
 class ImportRecord(models.Model):
     """What an import made of one row of one source: how a second run, or one after a crash, knows what is done.
 

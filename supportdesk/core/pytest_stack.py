@@ -58,6 +58,7 @@ def _number_of(worker: str) -> int:
     return int(digits) + 1 if digits.isdecimal() else 0
 
 
+os.environ["DJANGO_SETTINGS_MODULE"] = "supportdesk.settings.test"  # importing the Celery app named the base
 if WORKER:
     os.environ["REDIS_URL"] = f"{os.environ['REDIS_URL'].rpartition('/')[0]}/{_number_of(WORKER)}"
 else:

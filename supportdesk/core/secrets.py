@@ -6,7 +6,7 @@ Every refusal names the variable and the reason, never the value.
 import base64
 import binascii
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from django.core.exceptions import ImproperlyConfigured
 
@@ -21,16 +21,33 @@ def secret(environ: Mapping[str, str], name: str) -> str:
     value = environ.get(name, "").strip()
     if not value:
         raise ImproperlyConfigured(f"{name} is not set. Set it to at least {MIN_SECRET_BYTES} random characters.")
+    _refuse_weak(name, value)
+    return value
+
+
+def live_secrets(environ: Mapping[str, str], name: str) -> list[str]:
+    """The values of a text secret, newest first, separated by commas: two while one replaces the other.
+
+    Raises ImproperlyConfigured when one of them is a placeholder, short, or there twice.
+    """
+    values = [part.strip() for part in secret(environ, name).split(",")]
+    for value in values:
+        _refuse_weak(name, value)
+    if len(set(values)) < len(values):
+        raise ImproperlyConfigured(f"{name} holds the same value twice.")
+    return values
+
+
+def _refuse_weak(name: str, value: str) -> None:
     if _PLACEHOLDER.search(value):
         raise ImproperlyConfigured(f"{name} looks like a placeholder. Set it to a random value.")
     if len(value.encode()) < MIN_SECRET_BYTES:
         raise ImproperlyConfigured(f"{name} is shorter than {MIN_SECRET_BYTES} bytes.")
-    return value
 
 
-def binary_key(environ: Mapping[str, str], name: str) -> bytes:
-    """A base64-encoded key of exactly 32 bytes. Raises ImproperlyConfigured otherwise."""
-    return _decoded(name, secret(environ, name))
+def binary_keys(environ: Mapping[str, str], name: str) -> list[bytes]:
+    """Base64-encoded keys of exactly 32 bytes, newest first. Raises ImproperlyConfigured otherwise."""
+    return [_decoded(name, value) for value in live_secrets(environ, name)]
 
 
 def key_ring(environ: Mapping[str, str], name: str) -> dict[str, bytes]:
@@ -46,13 +63,13 @@ def key_ring(environ: Mapping[str, str], name: str) -> dict[str, bytes]:
     return ring
 
 
-def refuse_shared(values: Mapping[str, str]) -> None:
+def refuse_shared(values: Mapping[str, Iterable[str]]) -> None:
     """Raises ImproperlyConfigured when two variables hold one and the same secret."""
     seen: dict[str, str] = {}
-    for name, value in values.items():
-        if value in seen:
-            raise ImproperlyConfigured(f"{name} and {seen[value]} hold the same secret. Give each its own.")
-        seen[value] = name
+    for name, held in values.items():
+        for value in held:
+            if seen.setdefault(value, name) != name:
+                raise ImproperlyConfigured(f"{name} and {seen[value]} hold the same secret. Give each its own.")
 
 
 def _decoded(name: str, encoded: str) -> bytes:

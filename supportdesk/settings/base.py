@@ -7,6 +7,7 @@ from there and refuses to boot when something is missing or weak.
 
 import os
 from datetime import timedelta
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -44,15 +45,24 @@ def required(name: str) -> str:
     return value
 
 
+def networks(name: str) -> list[IPv4Network | IPv6Network]:
+    try:
+        return [ip_network(part.strip()) for part in env.list(name, default=[])]
+    except ValueError:
+        raise ImproperlyConfigured(f"{name} must be addresses or networks such as 10.0.0.0/8, by commas.") from None
+
+
 # --- Secrets ---------------------------------------------------------------------------------------------------------
 
-SECRET_KEY = secrets.secret(environment, "SUPPORTDESK_SECRET_KEY")
-JWT_KEY = secrets.secret(environment, "SUPPORTDESK_JWT_KEY")
+# Each holds one value, or several while it is being replaced: newest first, by commas. The newest signs and encrypts;
+# every one of them is still believed.
+SECRET_KEY, *SECRET_KEY_FALLBACKS = secrets.live_secrets(environment, "SUPPORTDESK_SECRET_KEY")
+JWT_KEYS = secrets.live_secrets(environment, "SUPPORTDESK_JWT_KEY")
 ENCRYPTION_KEYS = secrets.key_ring(environment, "SUPPORTDESK_ENCRYPTION_KEYS")
-BLIND_INDEX_KEY = secrets.binary_key(environment, "SUPPORTDESK_BLIND_INDEX_KEY")
+BLIND_INDEX_KEYS = secrets.binary_keys(environment, "SUPPORTDESK_BLIND_INDEX_KEY")
 secrets.refuse_shared(
     {
-        name: environment[name].strip().rpartition(":")[2]
+        name: [part.strip().rpartition(":")[2] for part in environment[name].split(",")]
         for name in (
             "SUPPORTDESK_SECRET_KEY",
             "SUPPORTDESK_JWT_KEY",
@@ -94,6 +104,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "supportdesk.core.network.ProxyMiddleware",
     "supportdesk.core.observability.middleware.RequestContextMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -179,8 +190,9 @@ CACHES = {
 
 # --- People and sessions ---------------------------------------------------------------------------------------------
 
+AUTHENTICATION_BACKENDS = ["agents.backends.AdminSessionBackend"]
 AUTH_USER_MODEL = "agents.Agent"
-SILENCED_SYSTEM_CHECKS = ["auth.E003"]  # e-mail is unique in any case, by a constraint that the check does not know
+SILENCED_SYSTEM_CHECKS = ["auth.W004"]  # e-mail is unique in any case, by a constraint that the check does not know
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
@@ -198,10 +210,7 @@ LOGIN_SESSION_LIFETIME = timedelta(days=14)
 REFRESH_GRACE = timedelta(seconds=30)  # two tabs that refresh at once both go on
 
 SIMPLE_JWT = {
-    "ALGORITHM": "HS256",
-    "SIGNING_KEY": JWT_KEY,
-    "ISSUER": "supportdesk",
-    "AUDIENCE": "supportdesk-api",
+    "SIGNING_KEY": JWT_KEYS[0],  # agents.tokens signs and reads; this keeps the library from taking SECRET_KEY
     "ACCESS_TOKEN_LIFETIME": ACCESS_TOKEN_LIFETIME,
     "REFRESH_TOKEN_LIFETIME": LOGIN_SESSION_LIFETIME,
     "USER_ID_CLAIM": "sub",
@@ -214,8 +223,15 @@ MAX_BODY_BYTES = 1024 * 1024
 DATA_UPLOAD_MAX_MEMORY_SIZE = MAX_BODY_BYTES
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 500
 
+REQUESTS_PER_MINUTE = env.int("SUPPORTDESK_REQUESTS_PER_MINUTE", default=600)  # per agent and per API key
+ANONYMOUS_REQUESTS_PER_MINUTE = env.int("SUPPORTDESK_ANONYMOUS_REQUESTS_PER_MINUTE", default=300)  # per network
+
 REST_FRAMEWORK = {
-    "DEFAULT_AUTHENTICATION_CLASSES": ["agents.api.authentication.AccessTokenAuthentication"],
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "agents.api.authentication.AccessTokenAuthentication",
+        "agents.api.authentication.ApiKeyAuthentication",
+    ],
+    "DEFAULT_THROTTLE_CLASSES": ["supportdesk.core.api.throttling.CallerRate"],
     "DEFAULT_PERMISSION_CLASSES": ["supportdesk.core.api.permissions.RoleAllowed"],
     "DEFAULT_PARSER_CLASSES": ["supportdesk.core.api.parsers.StrictJSONParser"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
@@ -286,9 +302,9 @@ SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]
 SECURE_HSTS_SECONDS = 365 * 24 * 60 * 60 if PRODUCTION else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = PRODUCTION
 SECURE_HSTS_PRELOAD = PRODUCTION
-if env.bool("SUPPORTDESK_BEHIND_TLS_PROXY", default=False):
-    # Only for a proxy that sets this header itself and drops the one a client sends.
-    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+# Addresses or networks of the proxies in front of us; only they are believed about the client and about TLS.
+TRUSTED_PROXIES = networks("SUPPORTDESK_TRUSTED_PROXIES")
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")  # ProxyMiddleware drops it when anybody else sends it
 
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {

@@ -33,13 +33,15 @@ class Answer:
 
 
 class Api:
-    """Requests as one agent, or as nobody."""
+    """Requests as one agent, as a machine (the text of its key), or as nobody."""
 
-    def __init__(self, agent: Agent | None = None) -> None:
+    def __init__(self, agent: Agent | str | None = None) -> None:
         self.client = Client(raise_request_exception=False)
         self.headers: dict[str, str] = {}
-        if agent is not None:
-            tokens = sessions.log_in(email=agent.email, password=PASSWORD, now=timezone.now())
+        if isinstance(agent, str):
+            self.headers["X-API-Key"] = agent
+        elif agent is not None:
+            tokens = sessions.log_in(email=agent.email, password=PASSWORD, network="192.0.2.1", now=timezone.now())
             self.headers["Authorization"] = f"Bearer {tokens.access}"
 
     def get(self, path: str, **query: Any) -> Answer:

@@ -6,7 +6,9 @@ import django_filters
 from django import forms
 from django.core.exceptions import ValidationError
 
+from supportdesk.core.actor import ActorKind
 from supportdesk.core.api import filters
+from supportdesk.core.errors import InvalidInput
 from tickets.enums import Category, Channel, Priority, Status
 from tickets.models import Ticket
 from tickets.models.ticket import TicketQuerySet
@@ -68,6 +70,9 @@ class TicketFilter(HistoryFilter):
     def assigned(self, queryset: TicketQuerySet, name: str, value: Any) -> TicketQuerySet:
         if value == NOBODY:
             return queryset.filter(assignee__isnull=True)
+        actor = self.request.auth.actor
+        if value == ME and actor.kind != ActorKind.PERSON:
+            raise InvalidInput.on("assignee", "An API key has no tickets of its own; name an agent.", "invalid_choice")
         if value == ME:
-            return queryset.filter(assignee_id=self.request.user.pk)
+            return queryset.filter(assignee_id=actor.id)
         return queryset.filter(assignee_id=value) if value else queryset

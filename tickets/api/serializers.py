@@ -4,10 +4,11 @@ from typing import Any
 
 from rest_framework import serializers
 
+from agents.enums import Scope
 from agents.models import Agent, Department
 from customers.api.serializers import CustomerName, CustomerOut
 from customers.models import Customer
-from supportdesk.core.actor import ActorKind
+from supportdesk.core.actor import Actor, ActorKind
 from supportdesk.core.api import fields
 from supportdesk.core.models import Event
 from tickets.enums import AssignmentReason, Category, Channel, Priority, Sender, Status
@@ -103,6 +104,14 @@ class PersonName(serializers.Serializer[Any]):
     name = serializers.CharField()
 
 
+class CustomerPart(CustomerName):
+    """Null for a machine whose key does not read customers. The context's `actor` is who asks."""
+
+    def get_attribute(self, instance: Any) -> Any:
+        actor: Actor = self.context["actor"]
+        return super().get_attribute(instance) if actor.may(Scope.CUSTOMERS_READ) else None
+
+
 class TicketRow(serializers.Serializer[Ticket]):
     id = serializers.IntegerField()
     subject = serializers.CharField()
@@ -111,7 +120,7 @@ class TicketRow(serializers.Serializer[Ticket]):
     channel = serializers.ChoiceField(choices=Channel.choices)
     category = serializers.ChoiceField(choices=Category.choices)
     tags = serializers.ListField(child=serializers.CharField())
-    customer = CustomerName()
+    customer = CustomerPart(allow_null=True, help_text="Null for an API key without `customers:read`.")
     assignee = PersonName(allow_null=True)
     department = PersonName(allow_null=True)
     source = serializers.CharField(help_text="Empty: opened here.")  # type: ignore[assignment]
@@ -151,7 +160,7 @@ class TicketDetail(serializers.Serializer[Any]):
     """The ticket with everything beside it. Parts that are not there are null."""
 
     ticket = TicketFull()
-    customer = CustomerOut()
+    customer = CustomerOut(allow_null=True, help_text="Null for an API key without `customers:read`.")
     assignment = AssignmentOut(allow_null=True, help_text="The present one.")
     sla = serializers.JSONField(allow_null=True, help_text="Not measured yet: null.")
     ai_insights = serializers.JSONField(allow_null=True, help_text="Not fetched yet: null.")

@@ -5,7 +5,7 @@ from typing import ClassVar
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from agents.enums import EVERY_ROLE
+from agents.enums import EVERY_ROLE, Scope
 from agents.models import Agent
 from supportdesk.core.actor import ActorKind
 from supportdesk.core.api.filters import refuse_unknown
@@ -34,6 +34,8 @@ from tickets.models import Message, Note, Ticket
 from tickets.services import conversation, lifecycle
 from tickets.status import IllegalTransition
 
+READERS = EVERY_ROLE | {Scope.TICKETS_READ}
+WRITERS = EVERY_ROLE | {Scope.TICKETS_WRITE}
 BY_TIME = {
     "-created_at": Ordering("created_at", descending=True),
     "created_at": Ordering("created_at"),
@@ -43,7 +45,10 @@ BY_TIME = {
 
 
 class TicketViewSet(ApiViewSet):
-    allowed: ClassVar = dict.fromkeys(("list", "create", "retrieve", "partial_update", "destroy"), EVERY_ROLE)
+    allowed: ClassVar = {
+        **dict.fromkeys(("list", "retrieve"), READERS),
+        **dict.fromkeys(("create", "partial_update", "destroy"), WRITERS),
+    }
     orderings: ClassVar = {"rank": Ordering("rank_at"), **BY_TIME}
     filterset_class = TicketFilter
     queryset = Ticket.objects.none()
@@ -66,13 +71,13 @@ class TicketViewSet(ApiViewSet):
         data = self.read(TicketCreate)
         ticket = lifecycle.create_ticket(**data, by=self.actor, now=self.now)
         detail = selectors.Detail(ticket=ticket, description=data["description"], assignment=None)
-        return versioned(represent(detail), ticket.version, status=201)
+        return versioned(represent(detail, self.actor), ticket.version, status=201)
 
     @operation("Get a ticket", returns=TicketDetail, example=examples.DETAIL)
     def retrieve(self, request: Request, pk: int) -> Response:
         refuse_unknown(request, ())
         detail = selectors.detail(ticket_id=pk, actor=self.actor)
-        return versioned(represent(detail), detail.ticket.version)
+        return versioned(represent(detail, self.actor), detail.ticket.version)
 
     @operation(
         "Change a ticket",
@@ -91,7 +96,7 @@ class TicketViewSet(ApiViewSet):
             now=self.now,
             expected_version=expected_version(request),
         )
-        return versioned(represent(selectors.detail_after_change(ticket)), ticket.version)
+        return versioned(represent(selectors.detail_after_change(ticket), self.actor), ticket.version)
 
     @operation("Archive a ticket", status=204)
     def destroy(self, request: Request, pk: int) -> Response:
@@ -101,7 +106,7 @@ class TicketViewSet(ApiViewSet):
 
 
 class MessageViewSet(ApiViewSet):
-    allowed: ClassVar = {"list": EVERY_ROLE, "create": EVERY_ROLE}
+    allowed: ClassVar = {"list": READERS, "create": WRITERS}
     orderings: ClassVar = {
         "position": Ordering("position"),
         "-position": Ordering("position", descending=True),
@@ -132,7 +137,7 @@ class MessageViewSet(ApiViewSet):
 
 
 class NoteViewSet(ApiViewSet):
-    allowed: ClassVar = {"list": EVERY_ROLE, "create": EVERY_ROLE}
+    allowed: ClassVar = {"list": EVERY_ROLE | {Scope.NOTES_READ}, "create": EVERY_ROLE}
     orderings: ClassVar = {"id": Ordering("pk"), "-id": Ordering("pk", descending=True)}
     queryset = Note.objects.none()
 
@@ -157,7 +162,7 @@ class NoteViewSet(ApiViewSet):
 
 
 class TimelineViewSet(ApiViewSet):
-    allowed: ClassVar = {"list": EVERY_ROLE}
+    allowed: ClassVar = {"list": READERS}
     orderings: ClassVar = {"at": Ordering("at"), "-at": Ordering("at", descending=True)}
     queryset = Event.objects.none()
 
@@ -172,7 +177,7 @@ class TimelineViewSet(ApiViewSet):
 
 
 class CustomerTicketsViewSet(ApiViewSet):
-    allowed: ClassVar = {"list": EVERY_ROLE}
+    allowed: ClassVar = {"list": READERS}
     orderings: ClassVar = BY_TIME
     filterset_class = HistoryFilter
     queryset = Ticket.objects.none()

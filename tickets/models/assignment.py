@@ -5,6 +5,7 @@ from typing import ClassVar
 from django.db import models
 from django.db.models import Q
 
+from agents.enums import Scope
 from agents.models import Agent
 from supportdesk.core.actor import Actor
 from tickets.enums import AssignmentReason
@@ -14,6 +15,8 @@ from tickets.models.ticket import Ticket
 class AssignmentQuerySet(models.QuerySet["Assignment"]):
     def visible_to(self, actor: Actor) -> "AssignmentQuerySet":
         """Those of the tickets the actor sees."""
+        if not actor.may(Scope.TICKETS_READ):
+            return self.none()
         return self if actor.sees_everything else self.filter(ticket__in=Ticket.objects.visible_to(actor))
 
 

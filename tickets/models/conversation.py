@@ -6,6 +6,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
+from agents.enums import Scope
 from agents.models import Agent
 from supportdesk.core.actor import Actor
 from tickets.enums import Channel, Sender
@@ -15,6 +16,8 @@ from tickets.models.ticket import Ticket
 class MessageQuerySet(models.QuerySet["Message"]):
     def visible_to(self, actor: Actor) -> "MessageQuerySet":
         """Those of the tickets the actor sees."""
+        if not actor.may(Scope.TICKETS_READ):
+            return self.none()
         return self if actor.sees_everything else self.filter(ticket__in=Ticket.objects.visible_to(actor))
 
 
@@ -59,6 +62,8 @@ class Message(models.Model):
 class NoteQuerySet(models.QuerySet["Note"]):
     def visible_to(self, actor: Actor) -> "NoteQuerySet":
         """Those of the tickets the actor sees."""
+        if not actor.may(Scope.NOTES_READ):
+            return self.none()
         return self if actor.sees_everything else self.filter(ticket__in=Ticket.objects.visible_to(actor))
 
 

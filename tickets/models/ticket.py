@@ -9,6 +9,7 @@ from django.db.models import F, Q
 from django.db.models.functions import Upper
 from django.utils import timezone
 
+from agents.enums import Scope
 from agents.models import Agent, Department
 from customers.models import Customer
 from supportdesk.core.actor import Actor, ActorKind
@@ -22,6 +23,8 @@ MAX_TAG_LENGTH = 50
 class TicketQuerySet(models.QuerySet["Ticket"]):
     def visible_to(self, actor: Actor) -> "TicketQuerySet":
         """Tickets without a department, of the actor's departments, or assigned to the actor."""
+        if not actor.may(Scope.TICKETS_READ):
+            return self.none()
         if actor.sees_everything:
             return self
         reach = Q(department__isnull=True) | Q(department_id__in=actor.departments or ())

@@ -53,8 +53,11 @@ def add_message(
 
     A customer's message reopens a pending, held or resolved ticket; on a closed or archived one it opens a follow-up
     ticket that names its predecessor. A message by an agent is a public reply and ends the customer's wait.
-    `channel` is the ticket's own unless given. Raises NotFound, TicketClosed, MessageExternalIdTaken.
+    `channel` is the ticket's own unless given. Raises NotFound, TicketClosed, MessageExternalIdTaken, and
+    InvalidInput: only an agent speaks as an agent, known by their credential and never by what they say.
     """
+    if sender == Sender.AGENT and by.kind != ActorKind.PERSON:
+        raise InvalidInput.on("sender", "Only an agent replies; an API key adds what the customer said: customer.")
     try:
         with transaction.atomic():
             ticket = lifecycle.locked(ticket_id, by=by)

@@ -2,6 +2,7 @@
 
 import unicodedata
 import zoneinfo
+from datetime import UTC, datetime
 from functools import cache
 from typing import Any, Protocol
 
@@ -133,6 +134,22 @@ class Language(Text):
         if code and not (2 <= len(parts[0]) <= 3 and all(part.isascii() and part.isalnum() for part in parts)):
             raise serializers.ValidationError("Must be a language code such as en or pt-br.", code="invalid_language")
         return code
+
+
+class Instant(serializers.DateTimeField):
+    """An instant with its offset from UTC (ISO 8601)."""
+
+    def to_internal_value(self, value: Any) -> datetime:
+        if not isinstance(value, str):
+            raise serializers.ValidationError("Must be a time such as 2026-01-31T12:00:00Z.", code="wrong_type")
+        try:
+            instant = datetime.fromisoformat(value)
+            if instant.tzinfo is not None:
+                return instant.astimezone(UTC)
+        except (ValueError, OverflowError):
+            pass
+        detail = "Must be a time with its offset, such as 2026-01-31T12:00:00Z."
+        raise serializers.ValidationError(detail, code="invalid_time")
 
 
 class TimeZone(Text):

@@ -20,6 +20,7 @@ from supportdesk.core.errors import (
     StaleVersion,
     Unavailable,
 )
+from supportdesk.core.limits import TooManyRequests
 
 Action = TypeVar("Action", bound=Callable[..., Any])
 
@@ -100,7 +101,7 @@ class ProblemAutoSchema(AutoSchema):
 
     def _failures(self) -> list[type[DomainError]]:
         action = getattr(self.view, self.view.action or "", None)
-        failures: list[type[DomainError]] = [InvalidInput, NotAcceptable, Unavailable]
+        failures: list[type[DomainError]] = [InvalidInput, NotAcceptable, TooManyRequests, Unavailable]
         if ANYONE not in self.view.allowed.get(self.view.action, ()):
             failures += [NotAuthenticated, Forbidden]
         if "{" in self.path:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, ClassVar, Protocol, cast
+from typing import Any, ClassVar, cast
 
 from django.db.models import QuerySet
 from django.utils import timezone
@@ -12,14 +12,8 @@ from rest_framework.response import Response
 
 from supportdesk.core.actor import Actor
 from supportdesk.core.api.pagination import Ordering
+from supportdesk.core.api.permissions import Credential
 from supportdesk.core.errors import InvalidInput
-
-
-class Credential(Protocol):
-    """What an authentication class leaves as `request.auth`."""
-
-    @property
-    def actor(self) -> Actor: ...
 
 
 class ApiViewSet(viewsets.GenericViewSet[Any]):
@@ -51,7 +45,8 @@ class ApiViewSet(viewsets.GenericViewSet[Any]):
     def page(self, queryset: QuerySet[Any], serializer_class: type[serializers.BaseSerializer[Any]]) -> Response:
         """One page of what the filters leave of the queryset."""
         rows = self.paginate_queryset(self.filter_queryset(queryset))
-        return self.get_paginated_response(serializer_class(rows, many=True).data)
+        serializer = serializer_class(rows, many=True, context={"actor": self.actor})
+        return self.get_paginated_response(serializer.data)
 
 
 def versioned(data: Any, version: int, *, status: int = 200) -> Response:

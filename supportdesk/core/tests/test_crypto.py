@@ -54,7 +54,7 @@ def test_blind_index_depends_on_text_context_and_key(settings: Any) -> None:
     first = blind_index("zoe@example.com", context="customer.email")
     assert first == blind_index("zoe@example.com", context="customer.email")
     assert first != blind_index("zoe@example.com", context="customer.phone")
-    settings.BLIND_INDEX_KEY = NEW
+    settings.BLIND_INDEX_KEYS = [NEW]
     assert first != blind_index("zoe@example.com", context="customer.email")
 
 
@@ -110,4 +110,14 @@ def test_a_key_ring_keeps_its_order() -> None:
 
 def test_one_secret_for_two_purposes_refuses_to_boot() -> None:
     with pytest.raises(ImproperlyConfigured, match="B and A"):
-        secrets.refuse_shared({"A": "same", "B": "same"})
+        secrets.refuse_shared({"A": ["same"], "B": ["same"]})
+
+
+def test_two_secrets_are_live_while_one_replaces_the_other() -> None:
+    new, old = "n" * 20 + "0123456789abcdef", "o" * 20 + "0123456789abcdef"
+    assert secrets.live_secrets({"A": f"{new}, {old}"}, "A") == [new, old]
+    for wrong in (f"{new},short", f"{new},{new}", f"{new},", f"{new},change-me-change-me-change-me-change-me"):
+        with pytest.raises(ImproperlyConfigured, match="A "):
+            secrets.live_secrets({"A": wrong}, "A")
+    with pytest.raises(ImproperlyConfigured, match="B and A"):
+        secrets.refuse_shared({"A": [new, old], "B": [old]})

@@ -1,0 +1,71 @@
+"""The one place where a password is checked, and how often somebody may try.
+
+Ten checks per account and a hundred failures per network in fifteen minutes. A network from which the agent logged in
+lately has a count of its own, so strangers who guess do not lock out the agent they guess at.
+"""
+
+import uuid
+from datetime import datetime, timedelta
+from functools import cache
+
+from django.contrib.auth.hashers import check_password, make_password
+
+from agents.models import Agent, LoginSession
+from supportdesk.core import limits
+from supportdesk.core.crypto import blind_index
+from supportdesk.core.errors import NotAuthenticated
+from supportdesk.core.limits import Limit, TooManyRequests
+
+WINDOW = timedelta(minutes=15)
+KNOWN_FOR = timedelta(days=30)
+PER_ACCOUNT = Limit(name="login-account", allowed=10, seconds=int(WINDOW.total_seconds()), strict=True)
+PER_NETWORK = Limit(name="login-network", allowed=100, seconds=int(WINDOW.total_seconds()), strict=True)
+
+
+class BadCredentials(NotAuthenticated):
+    """The e-mail address or the password is wrong, or the account is not active."""
+
+    code = "bad_credentials"
+
+
+class TooManyAttempts(TooManyRequests):
+    """Too many passwords were tried, on this account or from this network."""
+
+    code = "too_many_attempts"
+
+
+def verify(*, email: str, password: str, network: str, now: datetime) -> Agent:
+    """The active agent whose password this is. Forgets the account's failures.
+
+    Raises TooManyAttempts before any check, and BadCredentials; both alike, and after the same work, for accounts that
+    exist and for those that do not.
+    """
+    account = email.strip().casefold()
+    if _is_known(account, network, now):
+        account = f"{account} {network}"
+    wait = max(limits.take(PER_ACCOUNT, account), limits.take(PER_NETWORK, network))
+    if wait:
+        raise TooManyAttempts("Too many attempts. Try again later.", retry_after=wait)
+    agent = Agent.objects.get_queryset().filter(email__iexact=email.strip()).first()
+    fits = check_password(password, agent.password if agent else _unknown_account_hash())
+    if agent is None or not fits or not agent.is_active:
+        raise BadCredentials("The e-mail address or the password is wrong.")
+    limits.clear(PER_ACCOUNT, account)
+    limits.give_back(PER_NETWORK, network)
+    return agent
+
+
+def network_index(network: str) -> str:
+    """How a login remembers its network without naming it."""
+    return blind_index(network, context="login.network")
+
+
+def _is_known(account: str, network: str, now: datetime) -> bool:
+    sessions = LoginSession.objects.filter(agent__email__iexact=account, created_at__gt=now - KNOWN_FOR)
+    return sessions.filter(network_index=network_index(network)).exists()
+
+
+@cache
+def _unknown_account_hash() -> str:
+    """A hash no password fits, made with the present hasher, so that an unknown account costs the same check."""
+    return make_password(uuid.uuid4().hex)
