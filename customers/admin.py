@@ -9,7 +9,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from agents.admin import DeskAdmin
-from customers import selectors, services
+from customers import audit, selectors, services
 from customers.models import Customer
 from supportdesk.core.admin import ServiceForm
 from supportdesk.core.api.fields import known_timezones
@@ -66,6 +66,15 @@ class CustomerAdmin(DeskAdmin):
         except InvalidInput:
             return queryset.none(), False
 
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
+        page = super().changelist_view(request, extra_context)
+        shown = getattr(page, "context_data", {}).get("cl")
+        if shown is not None:
+            ids = [customer.pk for customer in shown.result_list]
+            by, now = self.actor(request), timezone.now()
+            audit.record_listing(ids=ids, parameters=request.GET, through="admin", by=by, now=now)
+        return page
+
     def settable(self, request: HttpRequest, obj: Any) -> frozenset[str]:
         return frozenset(FIELDS)
 
@@ -75,6 +84,7 @@ class CustomerAdmin(DeskAdmin):
     def beside(self, request: HttpRequest, obj: Any) -> dict[str, Any]:
         if obj is None:
             return {}
+        audit.record_read(customer_id=obj.pk, through="admin", by=self.actor(request), now=timezone.now())
         tickets: Any = obj.tickets.visible_to(self.actor(request)).select_related("assignee")
         return {
             "identities": obj.identities.all(),

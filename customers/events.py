@@ -22,3 +22,24 @@ class CustomerUpdated(CustomerEvent):
 
     name: ClassVar[str] = "customer.updated"
     fields: list[str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class CustomerRead(CustomerEvent):
+    """Somebody was shown the customer's data; `through` says where: `record`, `ticket`, `admin` or `export`."""
+
+    name: ClassVar[str] = "customer.read"
+    through: str
+    ticket_id: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class CustomersListed(DomainEvent):
+    """Somebody was shown a page of customers: which ones, and by which parameters, never by which values."""
+
+    name: ClassVar[str] = "customers.listed"
+    subject_type: ClassVar[str] = "customers"
+    subject_id: int = 0
+    through: str
+    ids: list[int]
+    parameters: list[str]

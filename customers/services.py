@@ -127,6 +127,21 @@ def update_customer(
     return customer
 
 
+def reindex(*, after: int, limit: int = 500) -> int | None:
+    """Brings the keyed hashes of the next `limit` customers behind id `after` under the newest key.
+
+    Returns the id to go on from, None at the end. A customer that is changed meanwhile is left to that change.
+    """
+    batch = list(Customer.objects.filter(pk__gt=after).order_by("pk")[:limit])
+    for customer in batch:
+        email = email_index(normalised_email(customer.email)) if customer.email else None
+        phone = phone_index(customer.phone) if customer.phone else None
+        if (email, phone) != (customer.email_index, customer.phone_index):
+            unchanged = Customer.objects.filter(pk=customer.pk, version=customer.version)
+            unchanged.update(email_index=email, phone_index=phone)
+    return batch[-1].pk if batch else None
+
+
 def _spelled(changes: Mapping[str, Any]) -> dict[str, str | None]:
     """Phone and e-mail as they are stored, so that another spelling of the same number is no change."""
     spelled: dict[str, str | None] = {}

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import OuterRef, QuerySet, Subquery
+from django.db.models import FilteredRelation, OuterRef, Q, QuerySet, Subquery
 
 from agents.enums import Scope
 from customers.models import Customer
@@ -40,11 +40,16 @@ def detail_after_change(ticket: Ticket) -> Detail:
 
 def _beside(tickets: TicketQuerySet) -> Detail:
     first_message = Message.objects.filter(ticket=OuterRef("pk"), position=1).values("body")
-    ticket: Any = tickets.annotate(description=Subquery(first_message)).prefetch_related("customer__identities").first()
+    current = FilteredRelation("assignments", condition=Q(assignments__ended_at__isnull=True))
+    ticket: Any = (
+        tickets.annotate(description=Subquery(first_message), current=current)
+        .select_related("customer", "assignee", "department", "current__agent")  # type: ignore[misc]
+        .prefetch_related("customer__identities")
+        .first()
+    )
     if ticket is None:
         raise NotFound
-    current = Assignment.objects.select_related("agent").filter(ticket=ticket, ended_at__isnull=True).first()
-    return Detail(ticket=ticket, description=ticket.description, assignment=current)
+    return Detail(ticket=ticket, description=ticket.description, assignment=getattr(ticket, "current", None))
 
 
 def history(*, customer_id: int, actor: Actor) -> TicketQuerySet:

@@ -6,7 +6,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from agents.enums import EVERY_ROLE, Scope
-from customers import services
+from customers import audit, services
 from customers.api import examples
 from customers.api.filters import CustomerFilter
 from customers.api.serializers import CustomerCreate, CustomerOut, CustomerUpdate
@@ -36,7 +36,10 @@ class CustomerViewSet(ApiViewSet):
 
     @operation("List customers", returns=CustomerOut(many=True), example=examples.CUSTOMER)
     def list(self, request: Request) -> Response:
-        return self.page(self._visible(), CustomerOut)
+        answer = self.page(self._visible(), CustomerOut)
+        ids = [row["id"] for row in answer.data["results"]]
+        audit.record_listing(ids=ids, parameters=request.query_params, through="list", by=self.actor, now=self.now)
+        return answer
 
     @operation(
         "Create a customer",
@@ -60,6 +63,7 @@ class CustomerViewSet(ApiViewSet):
         customer = self._visible().filter(pk=pk).first()
         if customer is None:
             raise NotFound
+        audit.record_read(customer_id=pk, through="record", by=self.actor, now=self.now)
         return versioned(CustomerOut(customer).data, customer.version)
 
     @operation(

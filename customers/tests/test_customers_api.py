@@ -176,4 +176,4 @@ def test_the_list_takes_the_same_statements_for_one_and_three_customers(me: Api)
     make_customer()
     with counted_statements() as three:
         assert len(me.get("/api/customers").body["results"]) == 3
-    assert len(one) == len(three) == 3  # token, customers, identities
+    assert len(one) == len(three) == 4  # token, customers, identities, audit

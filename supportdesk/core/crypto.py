@@ -11,6 +11,7 @@ from typing import Any
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from django.apps import apps
 from django.conf import settings
 from django.core.exceptions import FieldError
 from django.db import models
@@ -43,6 +44,16 @@ def decrypt(stored: str, *, context: str) -> str:
         raise DecryptionError(f"{context}: the value does not fit its key or its place.") from None
 
 
+def encrypted_columns() -> list[tuple[type[models.Model], "EncryptedTextField"]]:
+    """Every encrypted column of the product."""
+    return [
+        (model, field)
+        for model in apps.get_models()
+        for field in model._meta.concrete_fields
+        if isinstance(field, EncryptedTextField)
+    ]
+
+
 def blind_index(normalised: str, *, context: str) -> str:
     """A keyed hash (HMAC-SHA256, hex) under a key of its own: equal texts of one context meet, nothing else shows."""
     return blind_indexes(normalised, context=context)[0]
@@ -58,16 +69,17 @@ class EncryptedTextField(models.TextField):  # type: ignore[type-arg]
     """Text that is ciphertext in the database. Cannot be filtered on: keep a blind index beside it."""
 
     @property
-    def _context(self) -> str:
+    def context(self) -> str:
+        """What a value is bound to: it decrypts in this column and in no other."""
         return f"{self.model._meta.db_table}.{self.column}"
 
     def get_prep_value(self, value: Any) -> Any:
         if value is None or isinstance(value, models.Expression):
             return value
-        return encrypt(str(value), context=self._context)
+        return encrypt(str(value), context=self.context)
 
     def from_db_value(self, value: str | None, expression: object, connection: BaseDatabaseWrapper) -> str | None:
-        return None if value is None else decrypt(value, context=self._context)
+        return None if value is None else decrypt(value, context=self.context)
 
     def get_lookup(self, lookup_name: str) -> Any:
         if lookup_name != "isnull":

@@ -5,6 +5,8 @@ from typing import ClassVar
 from django.db import models
 from django.db.models.functions import Now
 
+APPEND_ONLY = ("core_event",)  # the application's database role reads and adds rows of these, and no more
+
 
 class Event(models.Model):
     """One fact: timeline of its subject, audit of the change, and the source of whatever follows from it.

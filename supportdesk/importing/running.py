@@ -9,6 +9,7 @@ from datetime import datetime, tzinfo
 from pathlib import Path
 from typing import Any, ClassVar
 
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
@@ -59,6 +60,8 @@ class ImportCommand(BaseCommand):
         parser.add_argument("--dry-run", action="store_true", help="say what would happen, and write nothing")
 
     def handle(self, *args: Any, **options: Any) -> None:
+        if len(settings.BLIND_INDEX_KEYS) > 1:
+            raise CommandError("Finish `rotate_keys` and drop the old SUPPORTDESK_BLIND_INDEX_KEY before an import.")
         path: Path = options["file"]
         table = self._prepare(options)
         try:

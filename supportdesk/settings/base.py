@@ -30,8 +30,9 @@ DEBUG = False
 
 environment = dict(os.environ)
 if not PRODUCTION:
-    database_url, redis_url = devservices.urls_from_state(BASE_DIR)
-    local = {"DATABASE_URL": database_url, "REDIS_URL": redis_url, **devservices.secrets_from_state(BASE_DIR)}
+    local = {**devservices.urls_from_state(BASE_DIR), **devservices.secrets_from_state(BASE_DIR)}
+    if environment.get("DATABASE_URL"):
+        local.pop("SUPPORTDESK_MIGRATION_DATABASE_URL", None)  # that of another server
     environment = {name: value for name, value in local.items() if value} | environment
 env = environ.Env()
 env.ENVIRON = environment
@@ -176,6 +177,10 @@ DATABASES["default"]["OPTIONS"] |= {
         ]
     ),
 }
+# The role that owns the tables; `migrate` connects as it and leaves the role above what it needs. See ADR 14.
+MIGRATION_DATABASE = env.db_url_config(
+    environment.get("SUPPORTDESK_MIGRATION_DATABASE_URL") or required("DATABASE_URL")
+)
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 REDIS_URL = required("REDIS_URL")

@@ -7,6 +7,7 @@ from rest_framework.response import Response
 
 from agents.enums import EVERY_ROLE, Scope
 from agents.models import Agent
+from customers import audit
 from supportdesk.core.actor import ActorKind
 from supportdesk.core.api.filters import refuse_unknown
 from supportdesk.core.api.pagination import Ordering
@@ -77,6 +78,9 @@ class TicketViewSet(ApiViewSet):
     def retrieve(self, request: Request, pk: int) -> Response:
         refuse_unknown(request, ())
         detail = selectors.detail(ticket_id=pk, actor=self.actor)
+        if self.actor.may(Scope.CUSTOMERS_READ):
+            customer_id = detail.ticket.customer_id
+            audit.record_read(customer_id=customer_id, through="ticket", by=self.actor, now=self.now, ticket_id=pk)
         return versioned(represent(detail, self.actor), detail.ticket.version)
 
     @operation(

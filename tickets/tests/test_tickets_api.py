@@ -364,7 +364,7 @@ def test_statements_are_few_and_the_same_for_one_and_three(me: Api) -> None:
     with counted_statements() as longer_detail:
         me.get(f"/api/tickets/{ticket.pk}")
     assert len(one) == len(three) == 2  # the token, the page
-    assert len(detail) == len(longer_detail) == 4  # the token, the ticket, identities, assignment
+    assert len(detail) == len(longer_detail) == 4  # the token, the ticket, identities, audit
 
 
 def test_statements_of_writes(me: Api) -> None:

@@ -11,6 +11,7 @@ from rest_framework import exceptions
 from rest_framework.exceptions import ErrorDetail
 from rest_framework.response import Response
 
+from supportdesk.core.crypto import DecryptionError
 from supportdesk.core.errors import DomainError, FieldError, Forbidden, InvalidInput, NotFound, Unavailable
 from supportdesk.core.observability.middleware import current_request_id
 
@@ -103,6 +104,9 @@ def _as_domain_error(raised: Exception) -> DomainError | None:
         case OperationalError() | InterfaceError():
             log.exception("database unavailable")
             return Unavailable("The database does not answer. Try again soon.", retry_after=RETRY_AFTER_SECONDS)
+        case DecryptionError():
+            log.error("decryption failed", reason=str(raised))
+            return Unavailable("Stored data cannot be read with the keys we hold.", code="decryption_failed")
         case exceptions.ValidationError():
             return _validation(raised)
         case exceptions.APIException():

@@ -14,7 +14,8 @@ from supportdesk.core.devservices import binaries, processes
 from supportdesk.core.devservices.binaries import Account, Unsupported
 from supportdesk.core.devservices.state import is_alive, process_state
 
-USER = DATABASE = "supportdesk"
+USER = DATABASE = "supportdesk"  # owns everything; only migrations need it
+APP_USER = "supportdesk_app"  # what the product runs as
 START_SECONDS = 30
 ZOMBIE_SECONDS = 3
 # Tests lose nothing in a crash, so nothing waits for the disk.
@@ -35,7 +36,12 @@ class Postgres:
 
     @property
     def url(self) -> str:
-        return f"postgres://{USER}@{quote(str(self.socket_folder), safe='')}/{DATABASE}"
+        """For the owner."""
+        return self._url(USER)
+
+    @property
+    def app_url(self) -> str:
+        return self._url(APP_USER)
 
     def start(self) -> None:
         """Returns when the server answers and the database is there. Raises Unsupported with the reason otherwise."""
@@ -46,7 +52,8 @@ class Postgres:
         self._clear_leftover()
         self.launch()
         self._wait()
-        self._run("psql", "-qc", f"CREATE DATABASE {DATABASE}", check=False)  # fails when it exists
+        for wanted in (f"DATABASE {DATABASE}", f"ROLE {APP_USER} LOGIN"):
+            self._run("psql", "-qc", f"CREATE {wanted}", check=False)  # fails when it exists
 
     def launch(self) -> None:
         options = [f"unix_socket_directories={self.socket_folder}", "listen_addresses="]
@@ -70,6 +77,9 @@ class Postgres:
         if self.child:
             processes.stop(self.child, signal.SIGINT, patience=20)  # "fast": ends sessions, keeps everything
         shutil.rmtree(self.socket_folder, ignore_errors=True)
+
+    def _url(self, user: str) -> str:
+        return f"postgres://{user}@{quote(str(self.socket_folder), safe='')}/{DATABASE}"
 
     def _reachable_programs(self) -> Path:
         found = binaries.postgres_folder()

@@ -17,6 +17,7 @@ class Stack:
 
     pid: int  # of the supervisor
     database_url: str
+    migration_database_url: str  # for the role that owns the tables
     redis_url: str
     data: str  # the folder that keeps the data between runs
 
@@ -34,10 +35,16 @@ def running_stack(root: Path) -> Stack | None:
     return stack if is_alive(stack.pid) else None
 
 
-def urls_from_state(root: Path) -> tuple[str, str]:
-    """DATABASE_URL and REDIS_URL of the running stack; empty where there is none."""
+def urls_from_state(root: Path) -> dict[str, str]:
+    """The URLs of the running stack by the name of their variable; empty where there is none."""
     stack = running_stack(root)
-    return (stack.database_url, stack.redis_url) if stack else ("", "")
+    if stack is None:
+        return {}
+    return {
+        "DATABASE_URL": stack.database_url,
+        "SUPPORTDESK_MIGRATION_DATABASE_URL": stack.migration_database_url,
+        "REDIS_URL": stack.redis_url,
+    }
 
 
 def write_stack(root: Path, stack: Stack) -> None:

@@ -89,9 +89,14 @@ def _leave(number: int, frame: object) -> None:
 
 
 def _stack(servers: list[Server], data: Path) -> state.Stack:
-    urls = {type(server): server.url for server in servers}
+    database = next((server for server in servers if isinstance(server, Postgres)), None)
+    redis = next((server for server in servers if isinstance(server, Valkey)), None)
     return state.Stack(
-        pid=os.getpid(), database_url=urls.get(Postgres, ""), redis_url=urls.get(Valkey, ""), data=str(data)
+        pid=os.getpid(),
+        database_url=database.app_url if database else "",
+        migration_database_url=database.url if database else "",
+        redis_url=redis.url if redis else "",
+        data=str(data),
     )
 
 

@@ -10,6 +10,9 @@ from django.http import HttpRequest, JsonResponse
 from django.views.decorators.http import require_safe
 from redis.exceptions import RedisError
 
+from supportdesk.core import rotation
+from supportdesk.core.crypto import DecryptionError, encrypted_columns
+
 log = structlog.get_logger("supportdesk.health")
 
 
@@ -21,8 +24,12 @@ def alive(request: HttpRequest) -> JsonResponse:
 
 @require_safe
 def ready(request: HttpRequest) -> JsonResponse:
-    """200 when the database and Redis answer, else 503 naming the part that does not."""
-    parts = {"database": _works(_ask_database), "redis": _works(_ask_redis)}
+    """200 when the database and Redis answer and our keys read what is stored; else 503 naming what does not."""
+    parts = {
+        "database": _works(_ask_database),
+        "redis": _works(_ask_redis),
+        "encryption": _works(_ask_encryption),
+    }
     answers = all(parts.values())
     body = {
         "status": "ok" if answers else "unavailable",
@@ -34,7 +41,7 @@ def ready(request: HttpRequest) -> JsonResponse:
 def _works(ask: Callable[[], object]) -> bool:
     try:
         ask()
-    except (DatabaseError, RedisError, OSError) as error:
+    except (DatabaseError, RedisError, OSError, DecryptionError) as error:
         log.warning("not ready", part=ask.__name__.removeprefix("_ask_"), error=type(error).__name__)
         return False
     return True
@@ -43,6 +50,13 @@ def _works(ask: Callable[[], object]) -> bool:
 def _ask_database() -> None:
     with connection.cursor() as cursor:
         cursor.execute("SELECT 1")
+
+
+def _ask_encryption() -> None:
+    """The newest values, with the keys we hold: a wrong or a lost key shows before the first customer does."""
+    for model, column in encrypted_columns():
+        if not rotation.newest_is_readable(model, column):
+            raise DecryptionError(f"{column.context}: no key of SUPPORTDESK_ENCRYPTION_KEYS reads it.")
 
 
 def _ask_redis() -> None:

@@ -87,7 +87,7 @@ def test_servers_live_as_long_as_somebody_uses_them_and_keep_their_data(root: Pa
     first, second = client(root), client(root)
     stack = state.running_stack(root)
     assert stack
-    with psycopg.connect(stack.database_url.replace("postgres://", "postgresql://"), autocommit=True) as db:
+    with psycopg.connect(stack.migration_database_url.replace("postgres://", "postgresql://"), autocommit=True) as db:
         db.execute("CREATE TABLE kept AS SELECT 42 AS answer")
         assert db.execute("SELECT lower('ÉÜ')").fetchone() == ("éü",)
     redis.Redis.from_url(stack.redis_url).set("kept", "42")
@@ -102,7 +102,7 @@ def test_servers_live_as_long_as_somebody_uses_them_and_keep_their_data(root: Pa
     again = state.running_stack(root)
     assert again
     assert again.database_url == stack.database_url
-    with psycopg.connect(again.database_url.replace("postgres://", "postgresql://")) as db:
+    with psycopg.connect(again.migration_database_url.replace("postgres://", "postgresql://")) as db:
         assert db.execute("SELECT answer FROM kept").fetchone() == (42,)
     assert redis.Redis.from_url(again.redis_url).get("kept") == b"42"
     third.kill()
@@ -157,7 +157,7 @@ def test_what_a_variable_names_is_not_started(root: Path) -> None:
 
 def test_secrets_are_made_once_and_are_private(tmp_path: Path) -> None:
     assert state.secrets_from_state(tmp_path) == {}
-    assert state.urls_from_state(tmp_path) == ("", "")
+    assert state.urls_from_state(tmp_path) == {}
     assert not (tmp_path / ".local").exists()  # reading starts and makes nothing
     state.ensure_secrets(tmp_path)
     first = state.secrets_from_state(tmp_path)

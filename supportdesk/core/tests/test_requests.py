@@ -139,11 +139,11 @@ def test_one_log_line_per_request_without_query_or_body(me: Api, caplog: pytest.
     assert "canary" not in caplog.text.lower()
 
 
-def test_health_touches_nothing_and_readiness_asks_both(db: None, django_assert_num_queries: Any) -> None:
+def test_health_touches_nothing_and_readiness_asks_all_parts(db: None, django_assert_num_queries: Any) -> None:
     with django_assert_num_queries(0):
         assert Client().get("/healthz").json() == {"status": "ok"}
     ready = Client().get("/readyz")
-    assert (ready.status_code, ready.json()["parts"]) == (200, {"database": "ok", "redis": "ok"})
+    assert (ready.status_code, ready.json()["parts"]) == (200, {"database": "ok", "redis": "ok", "encryption": "ok"})
 
 
 def test_readiness_names_the_part_that_does_not_answer(db: None) -> None:
@@ -156,7 +156,10 @@ def test_readiness_names_the_part_that_does_not_answer(db: None) -> None:
     }
     with override_settings(CACHES=nobody):
         answer = Client().get("/readyz")
-    assert (answer.status_code, answer.json()["parts"]) == (503, {"database": "ok", "redis": "unavailable"})
+    assert (answer.status_code, answer.json()["parts"]) == (
+        503,
+        {"database": "ok", "redis": "unavailable", "encryption": "ok"},
+    )
 
 
 @pytest.mark.django_db(transaction=True)

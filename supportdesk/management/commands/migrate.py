@@ -1,0 +1,56 @@
+"""Django's `migrate`, by the role that owns the tables."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+from urllib.parse import unquote
+
+from django.conf import settings
+from django.core.management.commands import migrate
+from django.db import connection
+
+from supportdesk.core.models import APPEND_ONLY
+
+ROLE_SETTINGS = ("USER", "PASSWORD", "HOST", "PORT")
+READ_ONLY = ("django_migrations",)
+
+
+class Command(migrate.Command):
+    """As Django's. With SUPPORTDESK_MIGRATION_DATABASE_URL it connects as that URL's role, and afterwards grants the
+    role of DATABASE_URL what the product needs: rows, no tables, and of the append-only ones only new rows.
+    """
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        owner, application = settings.MIGRATION_DATABASE, connection.settings_dict["USER"]
+        if owner["USER"] == application:
+            super().handle(*args, **options)
+            return
+        with _connected_as(owner):
+            super().handle(*args, **options)
+            _grant(application)
+
+
+@contextmanager
+def _connected_as(owner: dict[str, Any]) -> Iterator[None]:
+    kept = {name: connection.settings_dict[name] for name in ROLE_SETTINGS}
+    connection.close()
+    connection.settings_dict.update({name: owner[name] for name in ROLE_SETTINGS})
+    connection.settings_dict["HOST"] = unquote(str(owner["HOST"]))
+    try:
+        yield
+    finally:
+        connection.close()
+        connection.settings_dict.update(kept)
+
+
+def _grant(role: str) -> None:
+    name = connection.ops.quote_name(role)
+    with connection.cursor() as cursor:
+        for statement in (
+            f"GRANT USAGE ON SCHEMA public TO {name}",
+            f"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO {name}",
+            f"GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA public TO {name}",
+            f"REVOKE UPDATE, DELETE ON {', '.join(APPEND_ONLY)} FROM {name}",
+            f"REVOKE INSERT, UPDATE, DELETE ON {', '.join(READ_ONLY)} FROM {name}",
+        ):
+            cursor.execute(statement)
