@@ -93,7 +93,7 @@ def update_agent(
         agent = Agent.objects.visible_to(by).select_for_update(of=("self",)).filter(pk=agent_id).first()
         if agent is None:
             raise NotFound
-        check_version(agent.version, expected_version)
+        check_version(agent, expected_version, {n: v for n, v in changes.items() if n not in _MANY | {"password"}})
         _refuse_forbidden(changes, settable_fields(by=by, agent=agent))
         before = {"role": agent.role, "availability": agent.availability}
         changed = _apply(agent, changes)

@@ -46,7 +46,7 @@ def rename_department(
         department = Department.objects.visible_to(by).select_for_update().filter(pk=department_id).first()
         if department is None:
             raise NotFound
-        check_version(department.version, expected_version)
+        check_version(department, expected_version, {"name": name})
         if department.name != name:
             department.name, department.version = name, department.version + 1
             _save(department, ["name", "version"], _department_taken())
@@ -75,7 +75,7 @@ def update_specialization(
         found = Specialization.objects.visible_to(by).select_for_update().filter(pk=specialization_id).first()
         if found is None:
             raise NotFound
-        check_version(found.version, expected_version)
+        check_version(found, expected_version, changes)
         changed = differing(found, changes)
         if changed:
             for name in changed:

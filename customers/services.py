@@ -108,7 +108,7 @@ def update_customer(
         customer = Customer.objects.visible_to(by).select_for_update(of=("self",)).filter(pk=customer_id).first()
         if customer is None:
             raise NotFound
-        check_version(customer.version, expected_version)
+        check_version(customer, expected_version, changes)
         changes = {**changes, **_spelled(changes)}
         changed = differing(customer, changes)
         if not changed:

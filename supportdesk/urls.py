@@ -49,6 +49,7 @@ urlpatterns = [
     path("api/customers/<id:pk>", CustomerViewSet.as_view({"get": "retrieve", "patch": "partial_update"})),
     path("api/customers/<id:pk>/tickets", CustomerTicketsViewSet.as_view({"get": "list"})),
     path("api/tickets", TicketViewSet.as_view(collection)),
+    path("api/tickets/bulk", TicketViewSet.as_view({"post": "bulk"})),
     path(
         "api/tickets/<id:pk>",
         TicketViewSet.as_view({"get": "retrieve", "patch": "partial_update", "delete": "destroy"}),

@@ -24,6 +24,7 @@ from tickets.enums import Category, Channel, Priority, Sender, Status
 from tickets.models import Ticket
 from tickets.models.ticket import MAX_TAG_LENGTH, MAX_TAGS
 from tickets.services import assignment, conversation, lifecycle
+from tickets.services.conversation import NewerMessages
 from tickets.status import TRANSITIONS
 
 MAX_BODY = 65_536
@@ -49,6 +50,8 @@ class TicketForm(ServiceForm):
 
 class ReplyForm(ServiceForm):
     body = forms.CharField(max_length=MAX_BODY, label="Reply", strip=False, widget=forms.Textarea(attrs={"rows": 5}))
+
+    last_seen_position = forms.IntegerField(widget=forms.HiddenInput, required=False)
 
 
 class NoteForm(ServiceForm):
@@ -252,7 +255,7 @@ class TicketAdmin(DeskAdmin):
             "timeline": self._named(events),
             "assignments": obj.assignments.select_related("agent", "assigned_by").order_by("-assigned_at", "-id"),
             "attributes": sorted(obj.attributes.items()),
-            "reply_form": ReplyForm(prefix="reply"),
+            "reply_form": ReplyForm(prefix="reply", initial={"last_seen_position": obj.last_position}),
             "note_form": NoteForm(prefix="note"),
             "assign_form": self._assign_form(request, obj, None),
         }
@@ -271,6 +274,13 @@ class TicketAdmin(DeskAdmin):
         if form.is_valid():
             try:
                 done = self._act(do, obj, form, self.actor(request))
+            except NewerMessages as problem:
+                form.take(problem)
+                obj.refresh_from_db(fields=["last_position"])
+                form.data = {
+                    **request.POST.dict(),
+                    "reply-last_seen_position": obj.last_position,
+                }  # they are on the page now
             except NotFound:
                 form.add_error(None, "This is no longer possible; read the page again.")
             except DomainError as problem:
@@ -285,8 +295,8 @@ class TicketAdmin(DeskAdmin):
     def _act(self, do: str, obj: Ticket, form: ServiceForm, by: Actor) -> str:
         now = timezone.now()
         if do == "reply":
-            body = form.cleaned_data["body"]
-            conversation.add_message(ticket_id=obj.pk, body=body, sender=Sender.AGENT, by=by, now=now)
+            seen = {name: form.cleaned_data[name] for name in ("body", "last_seen_position")}
+            conversation.add_message(ticket_id=obj.pk, **seen, sender=Sender.AGENT, by=by, now=now)
             return "Reply added."
         if do == "note":
             conversation.add_note(ticket_id=obj.pk, body=form.cleaned_data["body"], by=by, now=now)

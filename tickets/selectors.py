@@ -61,22 +61,23 @@ def history(*, customer_id: int, actor: Actor) -> TicketQuerySet:
 
 def messages(*, ticket_id: int, actor: Actor) -> QuerySet[Message]:
     """The conversation. Raises NotFound."""
-    return Message.objects.filter(ticket=_seen(ticket_id, actor)).select_related("agent")
+    return Message.objects.filter(ticket=seen(ticket_id, actor)).select_related("agent")
 
 
 def notes(*, ticket_id: int, actor: Actor) -> QuerySet[Note]:
     """The agents' notes. Raises NotFound."""
     if not actor.may(Scope.NOTES_READ):
         raise NotFound
-    return Note.objects.filter(ticket=_seen(ticket_id, actor)).select_related("author").prefetch_related("mentions")
+    return Note.objects.filter(ticket=seen(ticket_id, actor)).select_related("author").prefetch_related("mentions")
 
 
 def timeline(*, ticket_id: int, actor: Actor) -> QuerySet[Event]:
     """Everything that happened to the ticket. Raises NotFound."""
-    return Event.objects.filter(subject_type="ticket", subject_id=_seen(ticket_id, actor))
+    return Event.objects.filter(subject_type="ticket", subject_id=seen(ticket_id, actor))
 
 
-def _seen(ticket_id: int, actor: Actor) -> int:
+def seen(ticket_id: int, actor: Actor) -> int:
+    """The id, once it is certain that the actor sees the ticket. Raises NotFound."""
     if not Ticket.objects.visible_to(actor).filter(pk=ticket_id).exists():
         raise NotFound
     return ticket_id

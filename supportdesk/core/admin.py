@@ -15,7 +15,7 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 
 from supportdesk.core.actor import Actor
-from supportdesk.core.errors import DomainError, NotFound
+from supportdesk.core.errors import DomainError, NotFound, StaleVersion
 
 COUNTED_ROWS = 10_000
 
@@ -57,7 +57,7 @@ class ServiceForm(forms.Form):
             if error.field in self.fields:
                 self.add_error(error.field, error.detail)
                 placed = True
-        if not placed:
+        if not placed or problem.status == StaleVersion.status:
             self.add_error(None, problem.detail)
 
 

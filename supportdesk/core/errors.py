@@ -3,9 +3,9 @@
 Each class fixes an HTTP status and a stable `code` that clients may branch on; `detail` is a sentence for people.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 
 @dataclass(frozen=True)
@@ -24,13 +24,20 @@ class DomainError(Exception):
     code: str = "invalid"
 
     def __init__(
-        self, detail: str, *, code: str | None = None, errors: Sequence[FieldError] = (), retry_after: int | None = None
+        self,
+        detail: str,
+        *,
+        code: str | None = None,
+        errors: Sequence[FieldError] = (),
+        retry_after: int | None = None,
+        more: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__(detail)
         self.detail = detail
         self.code = code or type(self).code
         self.errors = tuple(errors)
         self.retry_after = retry_after
+        self.more = dict(more or {})  # members that this kind of problem adds (RFC 9457, section 3.2)
 
 
 class InvalidInput(DomainError):

@@ -5,6 +5,7 @@ too; a lenient one lets through and raises an alarm in the log. Subjects are has
 """
 
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cache
 from typing import Any
 
@@ -15,6 +16,7 @@ from redis import Redis, RedisError
 
 from supportdesk.core.crypto import blind_index
 from supportdesk.core.errors import DomainError
+from supportdesk.core.models import RateWindow
 
 # KEYS[1] the window; ARGV[1] its length in ms. Answers the count and the milliseconds that are left.
 _COUNT = """
@@ -83,6 +85,11 @@ def give_back(limit: Limit, subject: str) -> None:
     except RedisError:
         with connection.cursor() as cursor:
             cursor.execute("UPDATE core_ratewindow SET count = greatest(count - 1, 0) WHERE key = %s", [key])
+
+
+def prune(*, now: datetime) -> int:
+    """Deletes the rows of windows that are over; returns how many."""
+    return RateWindow.objects.filter(ends_at__lte=now).delete()[0]
 
 
 def _key(limit: Limit, subject: str) -> str:

@@ -5,6 +5,8 @@ from typing import ClassVar
 from django.db import models
 from django.db.models.functions import Now
 
+from supportdesk.core.crypto import EncryptedTextField
+
 APPEND_ONLY = ("core_event",)  # the application's database role reads and adds rows of these, and no more
 
 
@@ -34,6 +36,31 @@ class Event(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} {self.subject_type}:{self.subject_id}"
+
+
+class IdempotencyRecord(models.Model):
+    """The answer to a POST that named an Idempotency-Key, kept for a day so that sending it again does nothing again.
+
+    Written in the transaction of the work itself. `digest` is a keyed hash of the body; the answer may hold personal
+    data and is ciphertext.
+    """
+
+    caller = models.CharField(max_length=40)
+    route = models.CharField(max_length=200)
+    key = models.CharField(max_length=255)
+    digest = models.CharField(max_length=64)
+    status = models.PositiveSmallIntegerField()
+    headers = models.JSONField(default=dict)
+    answer = EncryptedTextField()
+    created_at = models.DateTimeField(db_index=True)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["caller", "route", "key"], name="idempotency_unique"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.route} by {self.caller}"
 
 
 class RateWindow(models.Model):

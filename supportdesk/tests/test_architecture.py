@@ -128,4 +128,4 @@ def test_every_model_says_who_may_see_it() -> None:
         for model in apps.get_app_config(name).get_models()
         if not hasattr(model._default_manager, "visible_to")
     }
-    assert without == {"Event", "ImportRecord", "RateWindow"}
+    assert without == {"Event", "IdempotencyRecord", "ImportRecord", "RateWindow"}

@@ -53,6 +53,18 @@ ASSIGNMENT = {
 DETAIL = {"ticket": FULL, "customer": CUSTOMER, "assignment": ASSIGNMENT, "sla": None, "ai_insights": None}
 CREATED = DETAIL | {"ticket": FULL | {"assignee": None, "version": 1}, "assignment": None}
 UPDATE = {"status": "pending", "tags": ["double-charge", "refund"]}
+BULK_UPDATE = {"tickets": [{"id": 123, "version": 2}, {"id": 124}], "changes": {"status": "resolved"}}
+BULK_RESULTS = {
+    "results": [
+        {"id": 123, "status": 200, "version": 3, "problem": None},
+        {
+            "id": 124,
+            "status": 404,
+            "version": None,
+            "problem": {"code": "not_found", "detail": "There is no such object."},
+        },
+    ]
+}
 MESSAGE = {
     "id": 901,
     "ticket_id": 123,

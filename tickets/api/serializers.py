@@ -18,6 +18,8 @@ from tickets.models.ticket import MAX_TAG_LENGTH, MAX_TAGS
 MAX_SUBJECT = 300
 MAX_BODY = 65_536
 MAX_MENTIONS = 20
+MAX_POSITION = 2**31 - 1
+MAX_BULK = 100
 
 
 class Tags(serializers.ListField):
@@ -82,6 +84,44 @@ class TicketUpdate(fields.StrictSerializer):
     department_id = fields.Reference(Department.objects, source="department", required=False, allow_null=True)
 
 
+class BulkItem(fields.StrictSerializer):
+    id = fields.Id()
+    version = fields.Integer(
+        min_value=1, max_value=MAX_POSITION, required=False, help_text="Change it only if it still has this version."
+    )
+
+
+class BulkUpdate(fields.StrictSerializer):
+    tickets = BulkItem(many=True, min_length=1, max_length=MAX_BULK)  # type: ignore[call-arg]
+    changes = TicketUpdate()
+
+    def validate_tickets(self, items: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        if len({item["id"] for item in items}) < len(items):
+            raise serializers.ValidationError("Each ticket may be named once.", code="repeated")
+        return items
+
+    def validate_changes(self, changes: dict[str, Any]) -> dict[str, Any]:
+        if not changes:
+            raise serializers.ValidationError("Name at least one change.", code="required")
+        return changes
+
+
+class BulkProblem(serializers.Serializer[Any]):
+    code = serializers.CharField()
+    detail = serializers.CharField()
+
+
+class BulkResult(serializers.Serializer[Any]):
+    id = serializers.IntegerField()
+    status = serializers.IntegerField(help_text="What a PATCH of this ticket alone would have answered.")
+    version = serializers.IntegerField(allow_null=True, help_text="The version now; null if it was not changed.")
+    problem = BulkProblem(allow_null=True)
+
+
+class BulkResults(serializers.Serializer[Any]):
+    results = BulkResult(many=True)
+
+
 class MessageCreate(ExternallyKnown):
     body = fields.Text(max_length=MAX_BODY, multiline=True, trim_whitespace=False)
     sender = fields.Choice(
@@ -90,6 +130,13 @@ class MessageCreate(ExternallyKnown):
         help_text="`agent`: the caller's public reply. `customer`: what the customer said, on the phone for instance.",
     )
     channel = fields.Choice(choices=Channel.choices, required=False, help_text="The ticket's own unless given.")
+    last_seen_position = fields.Integer(
+        min_value=0,
+        max_value=MAX_POSITION,
+        required=False,
+        help_text="The newest message its author saw. If there is a newer one: 409, with the newer ones in `messages`.",
+    )
+    force = fields.Boolean(required=False, help_text="Send even if there is a newer one.")
 
 
 class NoteCreate(fields.StrictSerializer):

@@ -1,6 +1,6 @@
 """Tickets, their conversation and their timeline."""
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -19,6 +19,8 @@ from tickets.api import examples
 from tickets.api.detail import represent
 from tickets.api.filters import HistoryFilter, TicketFilter
 from tickets.api.serializers import (
+    BulkResults,
+    BulkUpdate,
     EventOut,
     MessageCreate,
     MessageOut,
@@ -32,7 +34,8 @@ from tickets.api.serializers import (
 )
 from tickets.enums import Sender
 from tickets.models import Message, Note, Ticket
-from tickets.services import conversation, lifecycle
+from tickets.services import bulk, conversation, lifecycle
+from tickets.services.conversation import NewerMessages
 from tickets.status import IllegalTransition
 
 READERS = EVERY_ROLE | {Scope.TICKETS_READ}
@@ -48,7 +51,7 @@ BY_TIME = {
 class TicketViewSet(ApiViewSet):
     allowed: ClassVar = {
         **dict.fromkeys(("list", "retrieve"), READERS),
-        **dict.fromkeys(("create", "partial_update", "destroy"), WRITERS),
+        **dict.fromkeys(("create", "partial_update", "destroy", "bulk"), WRITERS),
     }
     orderings: ClassVar = {"rank": Ordering("rank_at"), **BY_TIME}
     filterset_class = TicketFilter
@@ -102,6 +105,20 @@ class TicketViewSet(ApiViewSet):
         )
         return versioned(represent(selectors.detail_after_change(ticket), self.actor), ticket.version)
 
+    @operation(
+        "Change many tickets",
+        takes=BulkUpdate,
+        request_example=examples.BULK_UPDATE,
+        returns=BulkResults,
+        example=examples.BULK_RESULTS,
+    )
+    def bulk(self, request: Request) -> Response:
+        """The same changes to up to 100 tickets, each for itself; the results are in the order of the request."""
+        data = self.read(BulkUpdate)
+        targets = [bulk.Target(**item) for item in data["tickets"]]
+        outcomes = bulk.update_tickets(targets, changes=data["changes"], by=self.actor, now=self.now)
+        return Response({"results": [_bulk_result(outcome) for outcome in outcomes]})
+
     @operation("Archive a ticket", status=204)
     def destroy(self, request: Request, pk: int) -> Response:
         """Closes it and takes it out of the default lists. Nothing is deleted; archiving again changes nothing."""
@@ -109,7 +126,24 @@ class TicketViewSet(ApiViewSet):
         return Response(status=204)
 
 
-class MessageViewSet(ApiViewSet):
+def _bulk_result(outcome: bulk.Outcome) -> dict[str, Any]:
+    refused = outcome.refused
+    return {
+        "id": outcome.id,
+        "status": refused.status if refused else 200,
+        "version": outcome.ticket.version if outcome.ticket else None,
+        "problem": {"code": refused.code, "detail": refused.detail} if refused else None,
+    }
+
+
+class OnTicketViewSet(ApiViewSet):
+    """What belongs to one ticket, which the path names."""
+
+    def check_reach(self, **path: Any) -> None:
+        selectors.seen(path["pk"], self.actor)
+
+
+class MessageViewSet(OnTicketViewSet):
     allowed: ClassVar = {"list": READERS, "create": WRITERS}
     orderings: ClassVar = {
         "position": Ordering("position"),
@@ -128,19 +162,23 @@ class MessageViewSet(ApiViewSet):
         returns=MessagePosted,
         example=examples.POSTED,
         status=201,
-        errors=[conversation.TicketClosed, conversation.MessageExternalIdTaken],
+        errors=[conversation.TicketClosed, conversation.MessageExternalIdTaken, NewerMessages],
     )
     def create(self, request: Request, pk: int) -> Response:
         """A customer's message reopens a ticket that waits or is resolved; on a closed one it opens a follow-up."""
         data = self.read(MessageCreate)
-        posted = conversation.add_message(
-            **{**data, "sender": Sender(data["sender"])}, ticket_id=pk, by=self.actor, now=self.now
-        )
+        try:
+            posted = conversation.add_message(
+                **{**data, "sender": Sender(data["sender"])}, ticket_id=pk, by=self.actor, now=self.now
+            )
+        except NewerMessages as refused:
+            refused.more["messages"] = MessageOut(refused.messages, many=True).data  # type: ignore[arg-type]
+            raise
         body = {**MessageOut(posted.message).data, "follow_up": posted.follow_up}
         return Response(body, status=201)
 
 
-class NoteViewSet(ApiViewSet):
+class NoteViewSet(OnTicketViewSet):
     allowed: ClassVar = {"list": EVERY_ROLE | {Scope.NOTES_READ}, "create": EVERY_ROLE}
     orderings: ClassVar = {"id": Ordering("pk"), "-id": Ordering("pk", descending=True)}
     queryset = Note.objects.none()

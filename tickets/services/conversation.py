@@ -16,11 +16,23 @@ from tickets.models import Message, Note, Ticket
 from tickets.services import lifecycle
 from tickets.status import REOPENED_BY_CUSTOMER
 
+NEWER_SHOWN = 20
+
 
 class MessageExternalIdTaken(Conflict):
     """A message with this source and external id exists already."""
 
     code = "external_id_taken"
+
+
+class NewerMessages(Conflict):
+    """Somebody wrote since the author looked; the answer holds what they wrote. `force` sends all the same."""
+
+    code = "newer_messages"
+
+    def __init__(self, messages: Sequence[Message]) -> None:
+        super().__init__(f"{len(messages)} newer on this ticket. Read what was written and send again.")
+        self.messages = messages
 
 
 class TicketClosed(Conflict):
@@ -48,12 +60,16 @@ def add_message(
     channel: Channel | None = None,
     source: str = "",
     external_id: str | None = None,
+    last_seen_position: int | None = None,
+    force: bool = False,
 ) -> Posted:
     """Adds a line to the conversation at the next position.
 
+    With `last_seen_position`, the newest message that the author saw, only if there is no newer one, unless `force`.
+
     A customer's message reopens a pending, held or resolved ticket; on a closed or archived one it opens a follow-up
     ticket that names its predecessor. A message by an agent is a public reply and ends the customer's wait.
-    `channel` is the ticket's own unless given. Raises NotFound, TicketClosed, MessageExternalIdTaken, and
+    `channel` is the ticket's own unless given. Raises NotFound, NewerMessages, TicketClosed, MessageExternalIdTaken and
     InvalidInput: only an agent speaks as an agent, known by their credential and never by what they say.
     """
     if sender == Sender.AGENT and by.kind != ActorKind.PERSON:
@@ -61,6 +77,8 @@ def add_message(
     try:
         with transaction.atomic():
             ticket = lifecycle.locked(ticket_id, by=by)
+            if last_seen_position is not None:
+                _refuse_blind(ticket, last_seen_position, force=force)
             follow_up = ticket.status == Status.CLOSED
             if follow_up:
                 if sender != Sender.CUSTOMER:
@@ -106,6 +124,15 @@ def add_note(*, ticket_id: int, body: str, by: Actor, now: datetime, mentions: S
         note.mentions.set(mentioned)
         emit(NoteAdded(subject_id=ticket.pk, note_id=note.pk, mentions=sorted(mentioned)), by=by, at=now)
     return note
+
+
+def _refuse_blind(ticket: Ticket, seen: int, *, force: bool) -> None:
+    if seen > ticket.last_position:
+        detail = f"The newest message of this ticket is {ticket.last_position}."
+        raise InvalidInput.on("last_seen_position", detail, "out_of_range")
+    if seen < ticket.last_position and not force:
+        newer = ticket.messages.filter(position__gt=seen).select_related("agent").order_by("position")
+        raise NewerMessages(list(newer[:NEWER_SHOWN]))
 
 
 def _append(ticket: Ticket, message: Message, *, by: Actor) -> Message:

@@ -86,7 +86,7 @@ def update_past_ticket(ticket_id: int, past: PastTicket, *, by: Actor, now: date
     """
     with transaction.atomic():
         ticket = lifecycle.locked(ticket_id, by=by)
-        check_version(ticket.version, expected_version)
+        check_version(ticket, expected_version)
         if past.resolution and not ticket.messages.filter(sender=Sender.SYSTEM, body=past.resolution).exists():
             lifecycle.refuse_archived(ticket)
             message = _resolution(ticket, past, by, position=ticket.last_position + 1)

@@ -107,7 +107,7 @@ def update_ticket(
     """
     with transaction.atomic():
         ticket = locked(ticket_id, by=by)
-        check_version(ticket.version, expected_version)
+        check_version(ticket, expected_version, changes)
         if "tags" in changes:
             changes = {**changes, "tags": normalised_tags(changes["tags"])}
         changed = differing(ticket, changes)
@@ -133,7 +133,7 @@ def archive_ticket(*, ticket_id: int, by: Actor, now: datetime, expected_version
         ticket = locked(ticket_id, by=by)
         if ticket.archived_at is not None:
             return ticket
-        check_version(ticket.version, expected_version)
+        check_version(ticket, expected_version)
         before = Status(ticket.status)
         if before != Status.CLOSED:
             set_status(ticket, Status.CLOSED, now=now)

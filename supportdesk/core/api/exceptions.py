@@ -51,7 +51,7 @@ def problem_body(*, status: int, code: str, detail: str, errors: tuple[FieldErro
 
 def problem(error: DomainError) -> JsonResponse:
     """The answer to a domain error outside the REST framework."""
-    body = problem_body(status=error.status, code=error.code, detail=error.detail, errors=error.errors)
+    body = problem_body(status=error.status, code=error.code, detail=error.detail, errors=error.errors) | error.more
     return JsonResponse(body, status=error.status, content_type=CONTENT_TYPE, headers=_headers(error))
 
 
@@ -60,7 +60,7 @@ def problem_response(raised: Exception, context: dict[str, Any]) -> Response | N
     error = _as_domain_error(raised)
     if error is None:
         return None
-    body = problem_body(status=error.status, code=error.code, detail=error.detail, errors=error.errors)
+    body = problem_body(status=error.status, code=error.code, detail=error.detail, errors=error.errors) | error.more
     response = Response(body, status=error.status, content_type=CONTENT_TYPE, headers=_headers(error))
     if error.status == 401:
         response["WWW-Authenticate"] = "Bearer"

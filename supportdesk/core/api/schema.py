@@ -4,11 +4,13 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from drf_spectacular.openapi import AutoSchema
-from drf_spectacular.utils import OpenApiExample, OpenApiResponse, extend_schema
+from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework import serializers
 
 from supportdesk.core.api.exceptions import CONTENT_TYPE, TITLES, problem_body
 from supportdesk.core.api.guards import BodyTooLarge
+from supportdesk.core.api.idempotency import HEADER as IDEMPOTENCY_HEADER
+from supportdesk.core.api.idempotency import InProgress, KeyReused
 from supportdesk.core.api.permissions import ANYONE
 from supportdesk.core.errors import (
     DomainError,
@@ -93,6 +95,17 @@ class ProblemAutoSchema(AutoSchema):
 
     view: Any  # one of our own views, or the document's
 
+    def get_override_parameters(self) -> list[Any]:
+        """The headers that make a write safe."""
+        if self.method == "POST" and not self._is_open():
+            return [_header(IDEMPOTENCY_HEADER, "Sent again with the same body, it answers the same and does nothing.")]
+        if self.method in {"PATCH", "DELETE"}:
+            return [_header("If-Match", 'The ETag that was read, such as `"3"`: only while the object is still that.')]
+        return []
+
+    def _is_open(self) -> bool:
+        return ANYONE in self.view.allowed.get(self.view.action, ())
+
     def _get_response_bodies(self, direction: Any = "response") -> dict[str, Any]:
         bodies: dict[str, Any] = super()._get_response_bodies(direction)
         for status, failures in _by_status(self._failures()).items():
@@ -102,8 +115,10 @@ class ProblemAutoSchema(AutoSchema):
     def _failures(self) -> list[type[DomainError]]:
         action = getattr(self.view, self.view.action or "", None)
         failures: list[type[DomainError]] = [InvalidInput, NotAcceptable, TooManyRequests, Unavailable]
-        if ANYONE not in self.view.allowed.get(self.view.action, ()):
+        if not self._is_open():
             failures += [NotAuthenticated, Forbidden]
+            if self.method == "POST":
+                failures += [KeyReused, InProgress]
         if "{" in self.path:
             failures.append(NotFound)
         if self.method in {"POST", "PATCH"}:
@@ -123,6 +138,10 @@ class ProblemAutoSchema(AutoSchema):
                 }
             },
         }
+
+
+def _header(name: str, description: str) -> OpenApiParameter:
+    return OpenApiParameter(name, str, OpenApiParameter.HEADER, description=description)
 
 
 def _by_status(failures: list[type[DomainError]]) -> dict[int, list[type[DomainError]]]:

@@ -11,6 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from supportdesk.core.actor import Actor
+from supportdesk.core.api import idempotency
 from supportdesk.core.api.pagination import Ordering
 from supportdesk.core.api.permissions import Credential
 from supportdesk.core.errors import InvalidInput
@@ -25,6 +26,30 @@ class ApiViewSet(viewsets.GenericViewSet[Any]):
     allowed: ClassVar[Mapping[str, frozenset[str]]] = {}
     orderings: ClassVar[Mapping[str, Ordering]] = {}
     queryset: Any = None
+    post: Any  # the action of the route's POST, where it has one
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        """After every check: a POST that names an Idempotency-Key goes through the one place that knows what it did."""
+        super().initial(request, *args, **kwargs)
+        if request.method != "POST" or request.auth is None:
+            return
+        key = idempotency.key_of(request)
+        if key is not None:
+            work = self.post
+
+            def once(request: Request, *args: Any, **kwargs: Any) -> Response:
+                return idempotency.once(
+                    lambda: work(request, *args, **kwargs),
+                    request=request,
+                    key=key,
+                    actor=self.actor,
+                    check_reach=lambda: self.check_reach(**kwargs),
+                )
+
+            self.post = once
+
+    def check_reach(self, **path: Any) -> None:
+        """Raises NotFound when the object in the path is out of the caller's sight."""
 
     @property
     def actor(self) -> Actor:
