@@ -13,6 +13,7 @@ from customers.api.views import CustomerViewSet
 from supportdesk.core.api.converters import IdConverter
 from supportdesk.core.api.docs import DocsView
 from supportdesk.core.observability import health
+from tickets.api.saved_views import SavedViewTicketsViewSet, SavedViewViewSet
 from tickets.api.views import (
     CustomerTicketsViewSet,
     MessageViewSet,
@@ -49,6 +50,7 @@ urlpatterns = [
     path("api/customers/<id:pk>", CustomerViewSet.as_view({"get": "retrieve", "patch": "partial_update"})),
     path("api/customers/<id:pk>/tickets", CustomerTicketsViewSet.as_view({"get": "list"})),
     path("api/tickets", TicketViewSet.as_view(collection)),
+    path("api/tickets/export", TicketViewSet.as_view({"get": "export"})),
     path("api/tickets/bulk", TicketViewSet.as_view({"post": "bulk"})),
     path(
         "api/tickets/<id:pk>",
@@ -57,4 +59,10 @@ urlpatterns = [
     path("api/tickets/<id:pk>/messages", MessageViewSet.as_view(collection)),
     path("api/tickets/<id:pk>/notes", NoteViewSet.as_view(collection)),
     path("api/tickets/<id:pk>/events", TimelineViewSet.as_view({"get": "list"})),
+    path("api/views", SavedViewViewSet.as_view(collection)),
+    path(
+        "api/views/<id:pk>",
+        SavedViewViewSet.as_view({"get": "retrieve", "patch": "partial_update", "delete": "destroy"}),
+    ),
+    path("api/views/<id:pk>/tickets", SavedViewTicketsViewSet.as_view({"get": "list"})),
 ]

@@ -80,3 +80,23 @@ class FollowUpOpened(TicketEvent):
 
     name: ClassVar[str] = "ticket.follow_up_opened"
     follow_up_id: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class TicketsExported(DomainEvent):
+    """A list of tickets left as a file: which columns, and by which parameters, never by which values."""
+
+    name: ClassVar[str] = "tickets.exported"
+    subject_type: ClassVar[str] = "tickets"
+    subject_id: int = 0
+    parameters: list[str]
+    columns: list[str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SavedViewChanged(DomainEvent):
+    """`change` is created, updated or deleted."""
+
+    name: ClassVar[str] = "saved_view.changed"
+    subject_type: ClassVar[str] = "saved_view"
+    change: str

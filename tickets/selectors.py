@@ -28,9 +28,9 @@ def listed(actor: Actor) -> TicketQuerySet:
     return Ticket.objects.visible_to(actor).select_related("customer", "assignee", "department")
 
 
-def detail(*, ticket_id: int, actor: Actor) -> Detail:
-    """Raises NotFound."""
-    return _beside(listed(actor).filter(pk=ticket_id))
+def detail(*, ticket_id: int, actor: Actor, identities: bool = True) -> Detail:
+    """Raises NotFound. `identities`: whether the customer's are read as well."""
+    return _beside(listed(actor).filter(pk=ticket_id), identities=identities)
 
 
 def detail_after_change(ticket: Ticket) -> Detail:
@@ -38,13 +38,13 @@ def detail_after_change(ticket: Ticket) -> Detail:
     return _beside(Ticket.objects.select_related("customer", "assignee", "department").filter(pk=ticket.pk))
 
 
-def _beside(tickets: TicketQuerySet) -> Detail:
+def _beside(tickets: TicketQuerySet, *, identities: bool = True) -> Detail:
     first_message = Message.objects.filter(ticket=OuterRef("pk"), position=1).values("body")
     current = FilteredRelation("assignments", condition=Q(assignments__ended_at__isnull=True))
     ticket: Any = (
         tickets.annotate(description=Subquery(first_message), current=current)
         .select_related("customer", "assignee", "department", "current__agent")  # type: ignore[misc]
-        .prefetch_related("customer__identities")
+        .prefetch_related(*(["customer__identities"] if identities else []))
         .first()
     )
     if ticket is None:

@@ -104,7 +104,9 @@ class AgentEntry(AgentRecord):
 
     def to_representation(self, instance: Agent) -> Any:
         whole = getattr(instance, "whole", False)
-        return super().to_representation(instance) if whole else AgentCard(instance).data
+        if whole:
+            return super().to_representation(instance)
+        return {name: value for name, value in AgentCard(instance).data.items() if name in self.fields}
 
 
 class TokenPair(serializers.Serializer[Any]):

@@ -22,7 +22,6 @@ from agents.api.serializers import (
 from agents.credentials import BadCredentials, TooManyAttempts
 from agents.enums import EVERY_ROLE, Role, Scope
 from agents.models import Agent, AgentQuerySet
-from supportdesk.core.api.filters import refuse_unknown
 from supportdesk.core.api.pagination import Ordering
 from supportdesk.core.api.permissions import ANYONE
 from supportdesk.core.api.schema import operation
@@ -66,11 +65,7 @@ class AgentViewSet(ApiViewSet):
 
     @operation("Get an agent", returns=AgentEntry, example=examples.RECORD)
     def retrieve(self, request: Request, pk: int) -> Response:
-        refuse_unknown(request, ())
-        agent = self._entries().filter(pk=pk).first()
-        if agent is None:
-            raise NotFound
-        return versioned(AgentEntry(agent).data, agent.version)
+        return self.found(self._entries().filter(pk=pk), AgentEntry)
 
     @operation(
         "Change an agent",

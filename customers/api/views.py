@@ -1,6 +1,7 @@
 """Customers. Their tickets are served by tickets.api."""
 
-from typing import ClassVar
+from collections.abc import Sequence
+from typing import Any, ClassVar
 
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -11,11 +12,9 @@ from customers.api import examples
 from customers.api.filters import CustomerFilter
 from customers.api.serializers import CustomerCreate, CustomerOut, CustomerUpdate
 from customers.models import Customer, CustomerQuerySet
-from supportdesk.core.api.filters import refuse_unknown
 from supportdesk.core.api.pagination import Ordering
 from supportdesk.core.api.schema import operation
 from supportdesk.core.api.views import ApiViewSet, expected_version, versioned
-from supportdesk.core.errors import NotFound
 
 
 class CustomerViewSet(ApiViewSet):
@@ -37,9 +36,14 @@ class CustomerViewSet(ApiViewSet):
     @operation("List customers", returns=CustomerOut(many=True), example=examples.CUSTOMER)
     def list(self, request: Request) -> Response:
         answer = self.page(self._visible(), CustomerOut)
-        ids = [row["id"] for row in answer.data["results"]]
-        audit.record_listing(ids=ids, parameters=request.query_params, through="list", by=self.actor, now=self.now)
+        audit.record_listing(
+            ids=self.shown, parameters=request.query_params, through="list", by=self.actor, now=self.now
+        )
         return answer
+
+    def beside(self, rows: Sequence[Any]) -> dict[str, Any]:
+        self.shown = [customer.pk for customer in rows]
+        return {}
 
     @operation(
         "Create a customer",
@@ -59,12 +63,9 @@ class CustomerViewSet(ApiViewSet):
 
     @operation("Get a customer", returns=CustomerOut, example=examples.CUSTOMER)
     def retrieve(self, request: Request, pk: int) -> Response:
-        refuse_unknown(request, ())
-        customer = self._visible().filter(pk=pk).first()
-        if customer is None:
-            raise NotFound
+        answer = self.found(self._visible().filter(pk=pk), CustomerOut)
         audit.record_read(customer_id=pk, through="record", by=self.actor, now=self.now)
-        return versioned(CustomerOut(customer).data, customer.version)
+        return answer
 
     @operation(
         "Change a customer",

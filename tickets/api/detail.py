@@ -4,11 +4,13 @@ from typing import Any
 
 from agents.enums import Scope
 from supportdesk.core.actor import Actor
+from supportdesk.core.api import trimming
+from supportdesk.core.api.trimming import Wanted
 from tickets.api.serializers import TicketDetail
 from tickets.selectors import Detail
 
 
-def represent(detail: Detail, actor: Actor) -> dict[str, Any]:
+def represent(detail: Detail, actor: Actor, wanted: Wanted | None = None) -> Any:
     parts = {
         "ticket": detail.ticket,
         "customer": detail.ticket.customer if actor.may(Scope.CUSTOMERS_READ) else None,
@@ -16,4 +18,6 @@ def represent(detail: Detail, actor: Actor) -> dict[str, Any]:
         "sla": None,
         "ai_insights": None,
     }
-    return dict(TicketDetail(parts, context={"description": detail.description, "actor": actor}).data)
+    serializer = TicketDetail(context={"description": detail.description, "actor": actor})
+    trimming.trim(serializer, wanted)
+    return serializer.to_representation(parts)

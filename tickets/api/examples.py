@@ -99,3 +99,13 @@ EVENT = {
     "payload": {"before": "open", "after": "pending"},
     "request_id": "0f8fad5bd9cb469fa16570867728950e",
 }
+SAVED_VIEW_CREATE = {"name": "Urgent and mine", "query": {"priority": "urgent,high", "assignee": "me"}}
+SAVED_VIEW = {
+    "id": 12,
+    **SAVED_VIEW_CREATE,
+    "shared": False,
+    "owner_id": 7,
+    "version": 1,
+    "created_at": "2026-11-24T09:00:00Z",
+    "updated_at": "2026-11-24T09:00:00Z",
+}

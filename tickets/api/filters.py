@@ -9,6 +9,7 @@ from django.core.exceptions import ValidationError
 from supportdesk.core.actor import ActorKind
 from supportdesk.core.api import filters
 from supportdesk.core.errors import InvalidInput
+from tickets import search
 from tickets.enums import Category, Channel, Priority, Status
 from tickets.models import Ticket
 from tickets.models.ticket import TicketQuerySet
@@ -60,12 +61,20 @@ class TicketFilter(HistoryFilter):
     source = filters.Text(field_name="source", help_text="The system the ticket came from.")
     external_id = filters.Text(field_name="external_id", help_text="Its id there.")
     archived = filters.Choices("archived_at", choices=["false", "true"])
+    q = filters.Text(  # the last: a name is looked for only where the other filters leave no ticket with the words
+        method="matching",
+        help_text='Words of subject, messages and notes (`-word` leaves out, `"…"` keeps together), or a number, or a '
+        "part of a subject or of a customer's name.",
+    )
 
     def filter_queryset(self, queryset: Any) -> Any:
         archived = set(self.form.cleaned_data.pop("archived") or ["false"])
         if len(archived) == 1:
             queryset = queryset.filter(archived_at__isnull=archived == {"false"})
         return super().filter_queryset(queryset)
+
+    def matching(self, queryset: TicketQuerySet, name: str, value: str) -> TicketQuerySet:
+        return search.matching(queryset, value, self.request.auth.actor) if value.strip() else queryset
 
     def assigned(self, queryset: TicketQuerySet, name: str, value: Any) -> TicketQuerySet:
         if value == NOBODY:

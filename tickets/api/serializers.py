@@ -12,7 +12,7 @@ from supportdesk.core.actor import Actor, ActorKind
 from supportdesk.core.api import fields
 from supportdesk.core.models import Event
 from tickets.enums import AssignmentReason, Category, Channel, Priority, Sender, Status
-from tickets.models import Assignment, Message, Note, Ticket
+from tickets.models import Assignment, Message, Note, SavedView, Ticket
 from tickets.models.ticket import MAX_TAG_LENGTH, MAX_TAGS
 
 MAX_SUBJECT = 300
@@ -185,6 +185,28 @@ class TicketRow(serializers.Serializer[Ticket]):
     updated_at = serializers.DateTimeField()
 
 
+class HighlightOut(serializers.Serializer[Any]):
+    where = serializers.ChoiceField(choices=["subject", "message", "note"])
+    text = serializers.CharField(help_text="The words around the first match, as plain text.")
+    marks = serializers.ListField(
+        child=serializers.ListField(child=serializers.IntegerField(), min_length=2, max_length=2),
+        help_text="Start and end of each matching word in `text`, in characters (Unicode code points).",
+    )
+
+
+class HighlightPart(HighlightOut):
+    """Of the row's ticket, from the context's `highlights`."""
+
+    def get_attribute(self, instance: Any) -> Any:
+        return self.context.get("highlights", {}).get(instance.pk)
+
+
+class FoundTicket(TicketRow):
+    highlight = HighlightPart(
+        required=False, allow_null=True, help_text="Only with `q`; null when a name or a number was found."
+    )
+
+
 class TicketFull(TicketRow):
     description = serializers.SerializerMethodField(help_text="The first message.")
     attributes = serializers.DictField(child=serializers.JSONField())
@@ -263,3 +285,33 @@ class EventOut(serializers.Serializer[Event]):
         agent = agents.get(event.actor_id or 0)
         name = agent.name if agent else event.actor_name
         return {"kind": event.actor_kind, "id": event.actor_id, "name": name}  # type: ignore[return-value]
+
+
+class Query(serializers.DictField):
+    """Parameters of the list of tickets."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(child=fields.Text(max_length=200), **kwargs)
+
+
+class SavedViewCreate(fields.StrictSerializer):
+    name = fields.Text(max_length=100)
+    query = Query(help_text='Such as `{"status": "open", "assignee": "me", "ordering": "-created_at"}`.')
+    shared = fields.Boolean(required=False, help_text="Supervisors and administrators only.")
+
+
+class SavedViewUpdate(fields.StrictSerializer):
+    name = fields.Text(max_length=100, required=False)
+    query = Query(required=False)
+    shared = fields.Boolean(required=False)
+
+
+class SavedViewOut(serializers.Serializer[SavedView]):
+    id = serializers.IntegerField()
+    name = serializers.CharField()
+    query = serializers.DictField(child=serializers.CharField())
+    shared = serializers.BooleanField()
+    owner_id = serializers.IntegerField()
+    version = serializers.IntegerField()
+    created_at = serializers.DateTimeField()
+    updated_at = serializers.DateTimeField()

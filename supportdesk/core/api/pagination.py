@@ -23,7 +23,7 @@ from supportdesk.core.errors import InvalidInput
 
 DEFAULT_SIZE = 50
 MAX_SIZE = 100
-PARAMETERS = frozenset({"cursor", "page_size", "ordering", "count"})
+PARAMETERS = frozenset({"cursor", "page_size", "ordering", "count", "fields"})
 
 
 @dataclass(frozen=True)
@@ -65,6 +65,7 @@ class KeysetPagination(BasePagination):
     def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> list[Any]:
         orderings: dict[str, Ordering] = view.orderings
         self.request = request
+        self.parameters = getattr(view, "link_parameters", request.query_params)
         self.name = _ordering_name(request, orderings)
         self.size = _page_size(request)
         self.count = _count(request, queryset)
@@ -105,6 +106,11 @@ class KeysetPagination(BasePagination):
                 {"type": "string", "enum": orderings, "default": orderings[0]},
                 "A leading `-` means newest or largest first.",
             ),
+            _parameter(
+                "fields",
+                {"type": "string"},
+                "Only these members of each item, by commas; members of a member as in `customer.name`.",
+            ),
             _parameter("count", {"type": "string", "enum": ["exact"]}, "Adds the exact `count`, at a cost."),
         ]
 
@@ -130,7 +136,7 @@ class KeysetPagination(BasePagination):
     def _url(self, row: Any, ordering: Ordering, *, backwards: bool) -> str:
         key = row.pk if ordering.column == "pk" else getattr(row, ordering.column)
         position = Position(ordering=self.name, backwards=backwards, key=key, id=row.pk)
-        parameters = self.request.query_params.copy()
+        parameters: Any = self.parameters.copy()
         parameters["cursor"] = _write(position)
         flat = [(name, value) for name, values in parameters.lists() for value in values]
         return self.request.build_absolute_uri(f"{self.request.path}?{urlencode(flat)}")

@@ -83,7 +83,7 @@ def operation(
             summary=summary,
             description=description,
             request=takes,
-            responses={status: OpenApiResponse(returns, description=summary)},
+            responses=returns if isinstance(returns, dict) else {status: OpenApiResponse(returns, description=summary)},
             examples=examples,
         )(action)
 

@@ -1,6 +1,6 @@
 """What every view of the API has in common."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, ClassVar, cast
 
@@ -11,10 +11,11 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from supportdesk.core.actor import Actor
-from supportdesk.core.api import idempotency
+from supportdesk.core.api import idempotency, trimming
+from supportdesk.core.api.filters import refuse_unknown
 from supportdesk.core.api.pagination import Ordering
 from supportdesk.core.api.permissions import Credential
-from supportdesk.core.errors import InvalidInput
+from supportdesk.core.errors import InvalidInput, NotFound
 
 
 class ApiViewSet(viewsets.GenericViewSet[Any]):
@@ -68,10 +69,30 @@ class ApiViewSet(viewsets.GenericViewSet[Any]):
         return cast("dict[str, Any]", serializer.validated_data)
 
     def page(self, queryset: QuerySet[Any], serializer_class: type[serializers.BaseSerializer[Any]]) -> Response:
-        """One page of what the filters leave of the queryset."""
-        rows = self.paginate_queryset(self.filter_queryset(queryset))
-        serializer = serializer_class(rows, many=True, context={"actor": self.actor})
-        return self.get_paginated_response(serializer.data)
+        """One page of what the filters leave of the queryset, trimmed to `?fields=`."""
+        context: dict[str, Any] = {"actor": self.actor}
+        serializer = serializer_class(context=context)
+        wanted = trimming.wanted_of(self.request, serializer)
+        trimming.trim(serializer, wanted)
+        keep = {ordering.column for ordering in self.orderings.values()}
+        rows = self.paginate_queryset(trimming.narrow(self.filter_queryset(queryset), serializer, wanted, keep=keep))
+        context |= self.beside(rows or [])
+        return self.get_paginated_response([serializer.to_representation(row) for row in rows or []])
+
+    def beside(self, rows: Sequence[Any]) -> dict[str, Any]:
+        """What the serializer of a page needs to know beside its rows."""
+        return {}
+
+    def found(self, queryset: QuerySet[Any], serializer_class: type[serializers.BaseSerializer[Any]]) -> Response:
+        """The one row of the queryset, trimmed to `?fields=`, with its version. Raises NotFound."""
+        refuse_unknown(self.request, {trimming.PARAMETER})
+        serializer = serializer_class(context={"actor": self.actor})
+        wanted = trimming.wanted_of(self.request, serializer)
+        trimming.trim(serializer, wanted)
+        row = trimming.narrow(queryset, serializer, wanted, keep={"version"}).first()
+        if row is None:
+            raise NotFound
+        return versioned(serializer.to_representation(row), row.version)
 
 
 def versioned(data: Any, version: int, *, status: int = 200) -> Response:
