@@ -13,6 +13,7 @@ from customers.api.views import CustomerViewSet
 from supportdesk.core.api.converters import IdConverter
 from supportdesk.core.api.docs import DocsView
 from supportdesk.core.observability import health
+from tickets.api.attachments import AttachmentViewSet
 from tickets.api.saved_views import SavedViewTicketsViewSet, SavedViewViewSet
 from tickets.api.views import (
     CustomerTicketsViewSet,
@@ -57,6 +58,8 @@ urlpatterns = [
         TicketViewSet.as_view({"get": "retrieve", "patch": "partial_update", "delete": "destroy"}),
     ),
     path("api/tickets/<id:pk>/messages", MessageViewSet.as_view(collection)),
+    path("api/tickets/<id:pk>/attachments", AttachmentViewSet.as_view(collection)),
+    path("api/tickets/<id:pk>/attachments/<id:attachment>", AttachmentViewSet.as_view({"get": "download"})),
     path("api/tickets/<id:pk>/notes", NoteViewSet.as_view(collection)),
     path("api/tickets/<id:pk>/events", TimelineViewSet.as_view({"get": "list"})),
     path("api/views", SavedViewViewSet.as_view(collection)),

@@ -100,3 +100,10 @@ class SavedViewChanged(DomainEvent):
     name: ClassVar[str] = "saved_view.changed"
     subject_type: ClassVar[str] = "saved_view"
     change: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class AttachmentAdded(TicketEvent):
+    name: ClassVar[str] = "ticket.attachment_added"
+    attachment_id: int
+    content_type: str

@@ -10,7 +10,7 @@ from customers.models import Customer
 from supportdesk.core.actor import Actor
 from supportdesk.core.errors import NotFound
 from supportdesk.core.models import Event
-from tickets.models import Assignment, Message, Note, Ticket
+from tickets.models import Assignment, Attachment, Message, Note, Ticket
 from tickets.models.ticket import TicketQuerySet
 
 
@@ -61,7 +61,8 @@ def history(*, customer_id: int, actor: Actor) -> TicketQuerySet:
 
 def messages(*, ticket_id: int, actor: Actor) -> QuerySet[Message]:
     """The conversation. Raises NotFound."""
-    return Message.objects.filter(ticket=seen(ticket_id, actor)).select_related("agent")
+    said = Message.objects.filter(ticket=seen(ticket_id, actor))
+    return said.select_related("agent").prefetch_related("attachments")
 
 
 def notes(*, ticket_id: int, actor: Actor) -> QuerySet[Note]:
@@ -69,6 +70,11 @@ def notes(*, ticket_id: int, actor: Actor) -> QuerySet[Note]:
     if not actor.may(Scope.NOTES_READ):
         raise NotFound
     return Note.objects.filter(ticket=seen(ticket_id, actor)).select_related("author").prefetch_related("mentions")
+
+
+def attachments(*, ticket_id: int, actor: Actor) -> QuerySet[Attachment]:
+    """The ticket's files. Raises NotFound."""
+    return Attachment.objects.filter(ticket=seen(ticket_id, actor)).select_related("uploaded_by")
 
 
 def timeline(*, ticket_id: int, actor: Actor) -> QuerySet[Event]:

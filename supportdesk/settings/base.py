@@ -53,6 +53,30 @@ def networks(name: str) -> list[IPv4Network | IPv6Network]:
         raise ImproperlyConfigured(f"{name} must be addresses or networks such as 10.0.0.0/8, by commas.") from None
 
 
+def attachment_storage() -> dict[str, Any]:
+    """A folder, or a bucket of anything that speaks S3."""
+    bucket = environment.get("SUPPORTDESK_S3_BUCKET", "").strip()
+    if not bucket:
+        folder = environment.get("SUPPORTDESK_ATTACHMENTS_DIR", "").strip()
+        if not folder and PRODUCTION:
+            raise ImproperlyConfigured("Set SUPPORTDESK_ATTACHMENTS_DIR or SUPPORTDESK_S3_BUCKET.")
+        location = folder or str(BASE_DIR / devservices.FOLDER / "attachments")
+        options = {"location": location, "base_url": None, "file_permissions_mode": 0o600}
+        return {"BACKEND": "django.core.files.storage.FileSystemStorage", "OPTIONS": options}
+    return {
+        "BACKEND": "storages.backends.s3.S3Storage",
+        "OPTIONS": {
+            "bucket_name": bucket,
+            "endpoint_url": environment.get("SUPPORTDESK_S3_ENDPOINT") or None,
+            "region_name": environment.get("SUPPORTDESK_S3_REGION") or None,
+            "access_key": environment.get("SUPPORTDESK_S3_ACCESS_KEY") or None,
+            "secret_key": environment.get("SUPPORTDESK_S3_SECRET_KEY") or None,
+            "default_acl": "private",
+            "file_overwrite": False,
+        },
+    }
+
+
 # --- Secrets ---------------------------------------------------------------------------------------------------------
 
 # Each holds one value, or several while it is being replaced: newest first, by commas. The newest signs and encrypts;
@@ -148,6 +172,7 @@ STATICFILES_DIRS = [BASE_DIR / "templates" / "static"]
 WHITENOISE_USE_FINDERS = not PRODUCTION
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "attachments": attachment_storage(),
     "staticfiles": {
         "BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"
         if PRODUCTION
@@ -225,6 +250,7 @@ SIMPLE_JWT = {
 # --- API -------------------------------------------------------------------------------------------------------------
 
 MAX_BODY_BYTES = 1024 * 1024
+MAX_UPLOAD_BYTES = 10 * 1024 * 1024  # of one attachment
 DATA_UPLOAD_MAX_MEMORY_SIZE = MAX_BODY_BYTES
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 500
 

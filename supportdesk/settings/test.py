@@ -2,6 +2,7 @@
 
 from supportdesk.settings.base import *  # noqa: F403
 
+STORAGES["attachments"] = {"BACKEND": "django.core.files.storage.InMemoryStorage"}  # noqa: F405
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 # Tests and fuzzers are faster than people; those of the limits set their own.
 REQUESTS_PER_MINUTE = ANONYMOUS_REQUESTS_PER_MINUTE = 1_000_000

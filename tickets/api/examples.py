@@ -75,6 +75,7 @@ MESSAGE = {
     "body": "One of the two will be back on your card by Friday.",
     "channel": "email",
     "automated": False,
+    "attachments": [],
     "source": "",
     "external_id": None,
     "created_at": "2026-11-24T09:20:10Z",
@@ -108,4 +109,15 @@ SAVED_VIEW = {
     "version": 1,
     "created_at": "2026-11-24T09:00:00Z",
     "updated_at": "2026-11-24T09:00:00Z",
+}
+ATTACHMENT = {
+    "id": 55,
+    "name": "receipt.pdf",
+    "content_type": "application/pdf",
+    "size": 48_213,
+    "ticket_id": 123,
+    "message_id": None,
+    "uploaded_by": {"id": 7, "name": "Mina Osei"},
+    "sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+    "created_at": "2026-11-24T09:19:58Z",
 }

@@ -1,14 +1,12 @@
 """A filtered list of tickets as CSV."""
 
 import csv
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 from django.db import transaction
 from django.http import StreamingHttpResponse
-from rest_framework.renderers import BaseRenderer
 
 from agents.enums import Scope
 from supportdesk.core.actor import Actor
@@ -45,16 +43,6 @@ COLUMNS = {
     "archived_at": "archived_at",
     "updated_at": "updated_at",
 }
-
-
-class CsvRenderer(BaseRenderer):
-    """Lets `Accept: text/csv` in; the rows are streamed, so what comes here is a refusal, and that is JSON."""
-
-    media_type = "text/csv"
-    format = "csv"
-
-    def render(self, data: Any, accepted_media_type: str | None = None, renderer_context: Any = None) -> bytes:
-        return json.dumps(data).encode()
 
 
 class _Line:

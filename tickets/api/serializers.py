@@ -12,7 +12,7 @@ from supportdesk.core.actor import Actor, ActorKind
 from supportdesk.core.api import fields
 from supportdesk.core.models import Event
 from tickets.enums import AssignmentReason, Category, Channel, Priority, Sender, Status
-from tickets.models import Assignment, Message, Note, SavedView, Ticket
+from tickets.models import Assignment, Attachment, Message, Note, SavedView, Ticket
 from tickets.models.ticket import MAX_TAG_LENGTH, MAX_TAGS
 
 MAX_SUBJECT = 300
@@ -20,6 +20,7 @@ MAX_BODY = 65_536
 MAX_MENTIONS = 20
 MAX_POSITION = 2**31 - 1
 MAX_BULK = 100
+MAX_ATTACHMENTS = 10
 
 
 class Tags(serializers.ListField):
@@ -137,6 +138,12 @@ class MessageCreate(ExternallyKnown):
         help_text="The newest message its author saw. If there is a newer one: 409, with the newer ones in `messages`.",
     )
     force = fields.Boolean(required=False, help_text="Send even if there is a newer one.")
+    attachments = serializers.ListField(
+        child=fields.Id(),
+        max_length=MAX_ATTACHMENTS,
+        required=False,
+        help_text="Files of this ticket that the caller uploaded and no message has yet.",
+    )
 
 
 class NoteCreate(fields.StrictSerializer):
@@ -235,6 +242,25 @@ class TicketDetail(serializers.Serializer[Any]):
     ai_insights = serializers.JSONField(allow_null=True, help_text="Not fetched yet: null.")
 
 
+class AttachmentName(serializers.Serializer[Attachment]):
+    id = serializers.IntegerField()
+    name = serializers.CharField()
+    content_type = serializers.CharField(help_text="By content, never by name.")
+    size = serializers.IntegerField(help_text="Bytes.")
+
+
+class AttachmentOut(AttachmentName):
+    ticket_id = serializers.IntegerField()
+    message_id = serializers.IntegerField(allow_null=True, help_text="Null until a message takes it up.")
+    uploaded_by = PersonName(allow_null=True, help_text="Null when a machine did.")
+    sha256 = serializers.CharField()
+    created_at = serializers.DateTimeField()
+
+
+class Upload(fields.StrictSerializer):
+    file = serializers.FileField(max_length=1_000, allow_empty_file=True)
+
+
 class MessageOut(serializers.Serializer[Message]):
     id = serializers.IntegerField()
     ticket_id = serializers.IntegerField()
@@ -245,6 +271,7 @@ class MessageOut(serializers.Serializer[Message]):
     body = serializers.CharField()
     channel = serializers.ChoiceField(choices=Channel.choices)
     automated = serializers.BooleanField()
+    attachments = AttachmentName(many=True)
     source = serializers.CharField()  # type: ignore[assignment]
     external_id = serializers.CharField(allow_null=True)
     created_at = serializers.DateTimeField()

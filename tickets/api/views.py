@@ -14,6 +14,7 @@ from supportdesk.core.actor import ActorKind
 from supportdesk.core.api import trimming
 from supportdesk.core.api.filters import refuse_unknown
 from supportdesk.core.api.pagination import Ordering
+from supportdesk.core.api.renderers import FileRenderer
 from supportdesk.core.api.schema import operation
 from supportdesk.core.api.views import ApiViewSet, expected_version, versioned
 from supportdesk.core.models import Event
@@ -90,7 +91,7 @@ class TicketViewSet(ApiViewSet):
         return export.stream(tickets, columns, parameters=request.query_params, by=self.actor, now=self.now)
 
     def get_renderers(self) -> Any:
-        return [*super().get_renderers(), *([export.CsvRenderer()] if self.action == "export" else [])]
+        return [*super().get_renderers(), *([FileRenderer()] if self.action == "export" else [])]
 
     @operation(
         "Open a ticket",

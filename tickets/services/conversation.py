@@ -62,9 +62,11 @@ def add_message(
     external_id: str | None = None,
     last_seen_position: int | None = None,
     force: bool = False,
+    attachments: Sequence[int] = (),
 ) -> Posted:
     """Adds a line to the conversation at the next position.
 
+    `attachments` are files of the ticket that its author uploaded and no message has yet.
     With `last_seen_position`, the newest message that the author saw, only if there is no newer one, unless `force`.
 
     A customer's message reopens a pending, held or resolved ticket; on a closed or archived one it opens a follow-up
@@ -83,6 +85,10 @@ def add_message(
             if follow_up:
                 if sender != Sender.CUSTOMER:
                     raise TicketClosed("This ticket is closed. Open a new one to write to the customer.")
+                if attachments:
+                    raise TicketClosed(
+                        "The files are on a closed ticket. Send the message, then add them to the new one."
+                    )
                 return _open_follow_up(
                     ticket, body=body, by=by, now=now, channel=channel, source=source, external_id=external_id
                 )
@@ -99,6 +105,7 @@ def add_message(
                 ),
                 by=by,
             )
+            _take_up(ticket, message, attachments, by=by)
             return Posted(message=message, ticket=ticket)
     except IntegrityError as error:
         if "message_external_id_unique" not in str(error):
@@ -133,6 +140,15 @@ def _refuse_blind(ticket: Ticket, seen: int, *, force: bool) -> None:
     if seen < ticket.last_position and not force:
         newer = ticket.messages.filter(position__gt=seen).select_related("agent").order_by("position")
         raise NewerMessages(list(newer[:NEWER_SHOWN]))
+
+
+def _take_up(ticket: Ticket, message: Message, ids: Sequence[int], *, by: Actor) -> None:
+    if not ids:
+        return
+    author = by.id if by.kind == ActorKind.PERSON else None
+    free = ticket.attachments.filter(message__isnull=True, uploaded_by_id=author, pk__in=set(ids))
+    if free.update(message=message) != len(set(ids)):
+        raise InvalidInput.on("attachments", "Must be files of this ticket that you uploaded and did not send yet.")
 
 
 def _append(ticket: Ticket, message: Message, *, by: Actor) -> Message:

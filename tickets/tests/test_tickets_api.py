@@ -374,7 +374,7 @@ def test_statements_of_writes(me: Api) -> None:
     with counted_statements() as said:
         me.post(f"/api/tickets/{made['id']}/messages", {"body": "Hello"})
     assert len(created) == 6  # token, customer, ticket, message, facts, identities
-    assert len(said) == 6  # token, ticket, message, ticket, fact, author
+    assert len(said) == 7  # token, ticket, message, ticket, fact, author, files
 
 
 def _by() -> Any:

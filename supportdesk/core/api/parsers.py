@@ -24,7 +24,7 @@ class StrictJSONParser(JSONParser):
     ) -> dict[str, Any]:
         raw = stream.read(settings.MAX_BODY_BYTES + 1)
         if len(raw) > settings.MAX_BODY_BYTES:
-            raise body_too_large()
+            raise body_too_large(settings.MAX_BODY_BYTES)
         if not raw.strip():
             return {}
         try:

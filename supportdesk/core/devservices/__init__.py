@@ -7,6 +7,6 @@ pytest plugin.
 
 from supportdesk.core.devservices.binaries import Unsupported
 from supportdesk.core.devservices.clients import ensure
-from supportdesk.core.devservices.state import secrets_from_state, urls_from_state
+from supportdesk.core.devservices.state import FOLDER, secrets_from_state, urls_from_state
 
-__all__ = ["Unsupported", "ensure", "secrets_from_state", "urls_from_state"]
+__all__ = ["FOLDER", "Unsupported", "ensure", "secrets_from_state", "urls_from_state"]
