@@ -43,3 +43,10 @@ class CustomersListed(DomainEvent):
     through: str
     ids: list[int]
     parameters: list[str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class CustomerErased(CustomerEvent):
+    """Everything that told who this was is gone, here and (by what follows from this) in every other app."""
+
+    name: ClassVar[str] = "customer.erased"

@@ -46,6 +46,7 @@ class Customer(models.Model):
     timezone = models.CharField(max_length=64, blank=True, help_text="IANA name such as Europe/Berlin.")
     language = models.CharField(max_length=16, blank=True, help_text="ISO 639-1 code such as en or pt-br.")
     attributes = models.JSONField(default=dict, blank=True)
+    erased_at = models.DateTimeField(null=True, help_text="When everything personal was removed, for good.")
     version = models.PositiveIntegerField(default=1)
     created_at = models.DateTimeField(default=now)
     updated_at = models.DateTimeField(default=now)

@@ -17,6 +17,12 @@ from supportdesk.core.errors import Conflict, FieldError, NotFound
 from supportdesk.core.events import emit
 
 
+class Erased(Conflict):
+    """The customer's data was erased for good; nothing is added to it any more."""
+
+    code = "customer_erased"
+
+
 class IdentityTaken(Conflict):
     """Another customer has it. Does not say which, or whether the caller could see them."""
 
@@ -102,7 +108,7 @@ def update_customer(
 ) -> Customer:
     """Applies `changes` (field name to new value). What equals the present value is no change.
 
-    Raises NotFound, InvalidInput, IdentityTaken, StaleVersion.
+    Raises NotFound, InvalidInput, IdentityTaken, StaleVersion, Erased.
     """
     with transaction.atomic():
         customer = Customer.objects.visible_to(by).select_for_update(of=("self",)).filter(pk=customer_id).first()
@@ -113,6 +119,7 @@ def update_customer(
         changed = differing(customer, changes)
         if not changed:
             return customer
+        refuse_erased(customer)
         for name in changed - {"email", "phone"}:
             setattr(customer, name, changes[name])
         if "email" in changed:
@@ -140,6 +147,12 @@ def reindex(*, after: int, limit: int = 500) -> int | None:
             unchanged = Customer.objects.filter(pk=customer.pk, version=customer.version)
             unchanged.update(email_index=email, phone_index=phone)
     return batch[-1].pk if batch else None
+
+
+def refuse_erased(customer: Customer) -> None:
+    """Raises Erased."""
+    if customer.erased_at is not None:
+        raise Erased("This customer's data was erased. Open a new customer for a new concern.")
 
 
 def _spelled(changes: Mapping[str, Any]) -> dict[str, str | None]:

@@ -9,6 +9,7 @@ from drf_spectacular.views import SpectacularAPIView
 
 from agents.api.keys import ApiKeyViewSet
 from agents.api.views import AgentViewSet, LoginViewSet
+from customers.api.privacy import PrivacyViewSet
 from customers.api.views import CustomerViewSet
 from supportdesk.core.api.converters import IdConverter
 from supportdesk.core.api.docs import DocsView
@@ -49,6 +50,8 @@ urlpatterns = [
     path("api/api-keys/<id:pk>", ApiKeyViewSet.as_view({"delete": "destroy"})),
     path("api/customers", CustomerViewSet.as_view(collection)),
     path("api/customers/<id:pk>", CustomerViewSet.as_view({"get": "retrieve", "patch": "partial_update"})),
+    path("api/customers/<id:pk>/erase", PrivacyViewSet.as_view({"post": "erase"})),
+    path("api/customers/<id:pk>/export", PrivacyViewSet.as_view({"get": "export"})),
     path("api/customers/<id:pk>/tickets", CustomerTicketsViewSet.as_view({"get": "list"})),
     path("api/tickets", TicketViewSet.as_view(collection)),
     path("api/tickets/export", TicketViewSet.as_view({"get": "export"})),

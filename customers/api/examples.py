@@ -19,8 +19,33 @@ CUSTOMER = {
     "language": "de",
     "attributes": {"newsletter": True},
     "identities": [{"source": "shopify", "external_id": "7012345678901"}],
+    "erased_at": None,
     "version": 1,
     "created_at": "2026-11-24T09:12:44Z",
     "updated_at": "2026-11-24T09:12:44Z",
 }
 UPDATE = {"phone": None, "language": "en"}
+ERASED = CUSTOMER | {
+    "name": "Erased customer",
+    "email": None,
+    "phone": None,
+    "timezone": "",
+    "language": "",
+    "attributes": {},
+    "identities": [],
+    "erased_at": "2026-11-24T10:00:00Z",
+    "version": 2,
+    "updated_at": "2026-11-24T10:00:00Z",
+}
+PERSONAL_DATA = {
+    "customer": {name: value for name, value in CUSTOMER.items() if name not in {"erased_at", "version"}},
+    "tickets": [
+        {
+            "id": 123,
+            "subject": "Charged twice for one order",
+            "status": "open",
+            "messages": [{"sender": "customer", "body": "My card shows two payments for order 1043."}],
+            "attachments": [],
+        }
+    ],
+}

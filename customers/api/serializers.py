@@ -54,6 +54,7 @@ class CustomerOut(serializers.Serializer[Customer]):
     language = serializers.CharField(help_text="ISO 639-1, or empty.")
     attributes = serializers.DictField(child=serializers.JSONField())
     identities = IdentityOut(many=True)
+    erased_at = serializers.DateTimeField(allow_null=True)
     version = serializers.IntegerField()
     created_at = serializers.DateTimeField()
     updated_at = serializers.DateTimeField()
@@ -62,3 +63,12 @@ class CustomerOut(serializers.Serializer[Customer]):
 class CustomerName(serializers.Serializer[Any]):
     id = serializers.IntegerField()
     name = serializers.CharField()
+
+
+class ErasureRequest(fields.StrictSerializer):
+    confirm = fields.Choice(choices=[("erase", "Erase")], help_text="The word `erase`: nothing brings the data back.")
+
+
+class PersonalData(serializers.Serializer[Any]):
+    customer = serializers.DictField()
+    tickets = serializers.ListField(child=serializers.DictField())

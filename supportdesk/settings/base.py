@@ -144,6 +144,7 @@ MIDDLEWARE = [
 ]
 
 ROOT_URLCONF = "supportdesk.urls"
+REACTIONS = "supportdesk.reactions.REACTIONS"
 WSGI_APPLICATION = "supportdesk.wsgi.application"
 APPEND_SLASH = False
 TEMPLATES: list[dict[str, Any]] = [

@@ -24,7 +24,7 @@ class MessageQuerySet(models.QuerySet["Message"]):
 class Message(models.Model):
     """A line of the conversation with the customer. Its position counts from 1 within the ticket, without gaps."""
 
-    ticket = models.ForeignKey(Ticket, models.CASCADE, related_name="messages")
+    ticket = models.ForeignKey(Ticket, models.CASCADE, related_name="messages", db_index=False)
     position = models.PositiveIntegerField()
     sender = models.CharField(max_length=16, choices=Sender.choices)
     agent = models.ForeignKey(Agent, models.PROTECT, null=True, blank=True, related_name="messages")
@@ -70,7 +70,7 @@ class NoteQuerySet(models.QuerySet["Note"]):
 class Note(models.Model):
     """A remark among agents. In a table of its own, so that nothing made for customers can reach one by mistake."""
 
-    ticket = models.ForeignKey(Ticket, models.CASCADE, related_name="notes")
+    ticket = models.ForeignKey(Ticket, models.CASCADE, related_name="notes", db_index=False)
     author = models.ForeignKey(Agent, models.PROTECT, related_name="notes")
     body = models.TextField()
     mentions = models.ManyToManyField(Agent, related_name="mentioned_in", blank=True)

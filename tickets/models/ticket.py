@@ -49,9 +49,14 @@ class Ticket(models.Model):
     attributes = models.JSONField(default=dict, blank=True)
     language = models.CharField(max_length=16, blank=True)
 
-    customer = models.ForeignKey(Customer, models.PROTECT, related_name="tickets")
-    assignee = models.ForeignKey(Agent, models.PROTECT, null=True, blank=True, related_name="assigned_tickets")
-    department = models.ForeignKey(Department, models.PROTECT, null=True, blank=True, related_name="tickets")
+    # The indexes below begin with these three; another of each alone would only cost.
+    customer = models.ForeignKey(Customer, models.PROTECT, related_name="tickets", db_index=False)
+    assignee = models.ForeignKey(
+        Agent, models.PROTECT, null=True, blank=True, related_name="assigned_tickets", db_index=False
+    )
+    department = models.ForeignKey(
+        Department, models.PROTECT, null=True, blank=True, related_name="tickets", db_index=False
+    )
     follow_up_of = models.ForeignKey("self", models.PROTECT, null=True, blank=True, related_name="follow_ups")
 
     source = models.CharField(max_length=32, blank=True, help_text="The system it came from; empty: made here.")

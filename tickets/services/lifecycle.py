@@ -8,6 +8,7 @@ from django.db import IntegrityError, transaction
 
 from agents.models import Department
 from customers.models import Customer
+from customers.services import refuse_erased
 from supportdesk.core.actor import Actor
 from supportdesk.core.changes import check_version, differing
 from supportdesk.core.errors import Conflict, FieldError, NotFound
@@ -61,8 +62,9 @@ def create_ticket(
 ) -> Ticket:
     """A new open ticket; the description becomes the customer's first message, and they wait from `now`.
 
-    Raises ExternalIdTaken.
+    Raises ExternalIdTaken, Erased.
     """
+    refuse_erased(customer)
     ticket = Ticket(
         subject=subject,
         customer=customer,
