@@ -14,7 +14,7 @@ COPY . .
 # Collecting files needs settings and no secret of anybody's: these are made here and forgotten.
 RUN key() { python -c 'import base64, os; print(base64.b64encode(os.urandom(32)).decode())'; } \
     && SUPPORTDESK_SECRET_KEY="$(key)" SUPPORTDESK_JWT_KEY="$(key)" SUPPORTDESK_ENCRYPTION_KEYS="k1:$(key)" \
-       SUPPORTDESK_BLIND_INDEX_KEY="$(key)" SUPPORTDESK_ALLOWED_HOSTS=localhost DATABASE_URL=postgres://build/build \
+       SUPPORTDESK_BLIND_INDEX_KEY="$(key)" SUPPORTDESK_ALLOWED_HOSTS=localhost SUPPORTDESK_ATTACHMENTS_DIR=/tmp DATABASE_URL=postgres://build/build \
        REDIS_URL=redis://build/0 python manage.py collectstatic --noinput --verbosity 0
 USER supportdesk
 EXPOSE 8000

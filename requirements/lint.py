@@ -9,21 +9,20 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
 MANAGE = [sys.executable, "manage.py"]
-# What a deployment sets; the secrets come from the demo's own.
-PRODUCTION = {"SUPPORTDESK_ENV": "production", "SUPPORTDESK_ALLOWED_HOSTS": "desk.example.com"}
+# What a deployment sets; servers and secrets are the demo's own.
+PRODUCTION = {
+    "SUPPORTDESK_ENV": "production",
+    "SUPPORTDESK_ALLOWED_HOSTS": "desk.example.com",
+    "SUPPORTDESK_ATTACHMENTS_DIR": "/var/lib/supportdesk/attachments",
+}
 
 
 def main() -> int:
     sys.path.insert(0, str(ROOT))
     from supportdesk.core import devservices  # noqa: PLC0415 - the project is on the path only now
 
-    database, redis = devservices.urls_from_state(ROOT)
-    production = {
-        **PRODUCTION,
-        "DATABASE_URL": os.environ.get("DATABASE_URL", database),
-        "REDIS_URL": os.environ.get("REDIS_URL", redis),
-        **devservices.secrets_from_state(ROOT),
-    }
+    local = devservices.urls_from_state(ROOT) | devservices.secrets_from_state(ROOT)
+    production = {name: value for name, value in local.items() if value} | PRODUCTION
     with tempfile.TemporaryDirectory() as folder:
         schema = str(Path(folder, "schema.yml"))
         steps: list[tuple[str, list[str], dict[str, str]]] = [
