@@ -3,7 +3,7 @@
 import os
 
 from celery import Celery
-from celery.signals import setup_logging
+from celery.signals import setup_logging, worker_ready
 
 from supportdesk.schedule import SCHEDULE
 
@@ -18,3 +18,9 @@ app.autodiscover_tasks()
 @setup_logging.connect  # type: ignore[untyped-decorator]
 def keep_our_logging(**_: object) -> None:
     """Having a receiver is what keeps Celery from replacing the JSON logging of the settings."""
+
+
+@worker_ready.connect  # type: ignore[untyped-decorator]
+def take_up_what_was_left(**_: object) -> None:
+    """A worker that comes up does not wait for beat to see what its predecessor left."""
+    app.send_task("core.relay")

@@ -3,7 +3,15 @@
 from datetime import timedelta
 from typing import Any
 
+RELAY_EVERY = timedelta(seconds=5)
+
 SCHEDULE: dict[str, dict[str, Any]] = {
+    "relay deliveries": {
+        "task": "core.relay",
+        "schedule": RELAY_EVERY,
+        "options": {"expires": RELAY_EVERY.total_seconds()},  # the next one does the same
+    },
+    "prune deliveries": {"task": "core.prune_deliveries", "schedule": timedelta(hours=1)},
     "prune idempotency records": {"task": "core.prune_idempotency_records", "schedule": timedelta(hours=1)},
     "prune rate windows": {"task": "core.prune_rate_windows", "schedule": timedelta(hours=1)},
     "prune login sessions": {"task": "agents.prune_login_sessions", "schedule": timedelta(hours=1)},

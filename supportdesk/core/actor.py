@@ -55,6 +55,6 @@ class Actor:
         return replace(self, origin=origin)
 
 
-def system(name: str, *, origin: Door) -> Actor:
+def system(name: str, *, origin: Door, request_id: str = "") -> Actor:
     """A named part of the product itself; sees everything."""
-    return Actor(kind=ActorKind.SYSTEM, origin=origin, name=name, departments=None)
+    return Actor(kind=ActorKind.SYSTEM, origin=origin, name=name, departments=None, request_id=request_id)

@@ -1,18 +1,19 @@
-"""Facts and the one way to state them."""
+"""Facts, the one way to state them, and what follows from them."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from datetime import datetime
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from datetime import datetime, timedelta
 from functools import cache
 from typing import Any, ClassVar, Protocol
 
 from django.conf import settings
-from django.db import connection
+from django.db import connection, transaction
 from django.db.transaction import TransactionManagementError
 from django.utils.module_loading import import_string
 
-from supportdesk.core.actor import Actor
-from supportdesk.core.models import Event
+from supportdesk.core import wakeup
+from supportdesk.core.actor import Actor, Door
+from supportdesk.core.models import Delivery, Event
 
 BULK_SIZE = 2_000
 
@@ -26,9 +27,16 @@ class DomainEvent:
     subject_id: int
 
     def payload(self) -> dict[str, object]:
-        fields = asdict(self)
-        del fields["subject_id"]
-        return fields
+        members = asdict(self)
+        del members["subject_id"]
+        return members
+
+    @classmethod
+    def from_row(cls, row: Event) -> "DomainEvent":
+        """The fact again, from what was kept of it; members that it had in another version are left out."""
+        known = {member.name for member in fields(cls)}
+        kept = {name: value for name, value in row.payload.items() if name in known}
+        return cls(subject_id=row.subject_id, **kept)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,45 +47,141 @@ class Fact:
     at: datetime
 
 
+@dataclass(frozen=True, kw_only=True)
+class Occurrence:
+    """A fact as a later reaction gets it.
+
+    `by` is who reacts, with the id of the request that began it; `origin` is the door the fact came through. `key`
+    names this reaction to this fact, for outside systems that know an idempotency key.
+    """
+
+    event: Any
+    event_id: int
+    at: datetime
+    origin: Door
+    by: Actor
+    key: str
+
+
 class Handler(Protocol):
     """What an app does about an event: in its transaction, through its own services, and never over a network."""
 
     def __call__(self, event: Any, *, by: Actor, at: datetime) -> None: ...
 
 
+LaterHandler = Callable[..., None]  # (occurrence: Occurrence, *, now: datetime); idempotent, outside any transaction
+
+
+@dataclass(frozen=True, kw_only=True)
+class After:
+    """A reaction that waits before it runs."""
+
+    delay: timedelta
+    handler: LaterHandler
+
+
 @dataclass(frozen=True, kw_only=True)
 class Reactions:
-    """What follows from one kind of event."""
+    """What follows from one kind of event.
+
+    `within` runs in the transaction of the change and may refuse it. `durable` and `push` become deliveries, written in
+    that transaction: each runs once, in the order of the facts of one subject. `push` tells the sockets; the process
+    that serves those runs it when no worker does.
+    """
 
     within: Sequence[Handler] = ()
+    durable: Sequence[LaterHandler | After] = ()
+    push: Sequence[LaterHandler] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """One later reaction: its name, how long it waits, and whether sockets wait for it."""
+
+    name: str
+    handler: LaterHandler
+    delay: timedelta
+    push: bool
 
 
 def emit(*events: DomainEvent, by: Actor, at: datetime) -> None:
-    """Records facts in the caller's transaction, so that a change and its event are there together or not at all, and
-    runs what `settings.REACTIONS` names as following within it.
+    """Records facts in the caller's transaction, so that a change and its event are there together or not at all, runs
+    what follows within it, and notes what is to follow later. Nothing later follows from imported history.
 
     Raises TransactionManagementError outside a transaction, and whatever refuses the change.
     """
-    record(facts=(Fact(event=event, at=at) for event in events), by=by)
-    reactions = _reactions(settings.REACTIONS)
+    rows = record(facts=(Fact(event=event, at=at) for event in events), by=by)
+    reactions = table()
     for event in events:
         if type(event) in reactions:
             for handler in reactions[type(event)].within:
                 handler(event, by=by, at=at)
+    if by.origin != Door.IMPORT:
+        _plan(zip(events, rows, strict=True), at=at)
 
 
-def record(*, facts: Iterable[Fact], by: Actor) -> None:
+def record(*, facts: Iterable[Fact], by: Actor) -> list[Event]:
     """As `emit`, for facts that happened at different instants: imported history, from which nothing follows."""
     if not connection.in_atomic_block:
         raise TransactionManagementError("An event must be recorded in the transaction of the change it states.")
-    Event.objects.bulk_create((_row(fact, by) for fact in facts), batch_size=BULK_SIZE)
+    return Event.objects.bulk_create((_row(fact, by) for fact in facts), batch_size=BULK_SIZE)
+
+
+def table() -> Mapping[type[DomainEvent], Reactions]:
+    """The roof's table of reactions, found as Django finds ROOT_URLCONF: by name, on first use."""
+    return _table(settings.REACTIONS)
+
+
+def plans(kind: type[DomainEvent]) -> Sequence[Plan]:
+    """What follows later from a kind of event."""
+    return _plans(settings.REACTIONS).get(kind, ())
+
+
+def event_class(name: str) -> type[DomainEvent] | None:
+    """The class of an event something follows from; None for any other."""
+    return next((kind for kind in table() if kind.name == name), None)
+
+
+def _plan(events: Iterable[tuple[DomainEvent, Event]], *, at: datetime) -> None:
+    deliveries = [
+        Delivery(
+            event=row,
+            reaction=plan.name,
+            subject_type=event.subject_type,
+            subject_id=event.subject_id,
+            due_at=at + plan.delay,
+        )
+        for event, row in events
+        for plan in plans(type(event))
+    ]
+    if deliveries:
+        Delivery.objects.bulk_create(deliveries)
+        ids = [delivery.pk for delivery in deliveries if delivery.due_at <= at]
+        transaction.on_commit(lambda: wakeup.wake(ids))
 
 
 @cache
-def _reactions(path: str) -> Mapping[type[DomainEvent], Reactions]:
-    """The roof's table, found as Django finds ROOT_URLCONF: by name, on first use."""
-    table: Mapping[type[DomainEvent], Reactions] = import_string(path)
-    return table
+def _table(path: str) -> Mapping[type[DomainEvent], Reactions]:
+    found: Mapping[type[DomainEvent], Reactions] = import_string(path)
+    return found
+
+
+@cache
+def _plans(path: str) -> Mapping[type[DomainEvent], Sequence[Plan]]:
+    return {
+        kind: [
+            *(_planned(reaction, push=False) for reaction in reactions.durable),
+            *(_planned(reaction, push=True) for reaction in reactions.push),
+        ]
+        for kind, reactions in _table(path).items()
+    }
+
+
+def _planned(reaction: LaterHandler | After, *, push: bool) -> Plan:
+    handler, delay = (reaction.handler, reaction.delay) if isinstance(reaction, After) else (reaction, timedelta(0))
+    return Plan(
+        name=f"{handler.__module__.partition('.')[0]}.{handler.__name__}", handler=handler, delay=delay, push=push
+    )
 
 
 def _row(fact: Fact, by: Actor) -> Event:

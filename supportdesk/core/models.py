@@ -1,10 +1,12 @@
-"""The append-only record of everything that happened."""
+"""The append-only record of everything that happened, and what is still to follow from it."""
 
 from typing import ClassVar
 
 from django.db import models
+from django.db.models import Q
 from django.db.models.functions import Now
 
+from supportdesk.core.actor import Actor
 from supportdesk.core.crypto import EncryptedTextField
 
 APPEND_ONLY = ("core_event",)  # the application's database role reads and adds rows of these, and no more
@@ -36,6 +38,63 @@ class Event(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} {self.subject_type}:{self.subject_id}"
+
+
+class DeliveryState(models.TextChoices):
+    PENDING = "pending", "Pending"
+    DONE = "done", "Done"
+    DEAD = "dead", "Given up"
+
+
+class DeliveryQuerySet(models.QuerySet["Delivery"]):
+    def visible_to(self, actor: Actor) -> "DeliveryQuerySet":
+        """All of them, for who sees everything; none for anybody else."""
+        return self if actor.sees_everything else self.none()
+
+    def pending(self) -> "DeliveryQuerySet":
+        return self.filter(state=DeliveryState.PENDING)
+
+
+class Delivery(models.Model):
+    """One reaction to one event, to be run once: written in the transaction of the event, worked off after it.
+
+    Who works on it holds a lease, by the clock of the database; `claim` names the holder, so that one who comes back
+    after losing it finishes nothing. See core.delivery.
+    """
+
+    event = models.ForeignKey(Event, models.PROTECT, related_name="deliveries", db_index=False)
+    reaction = models.CharField(max_length=64, help_text="Such as tickets.auto_assign; see reactions.py.")
+    subject_type = models.CharField(max_length=32)
+    subject_id = models.BigIntegerField()
+    state = models.CharField(max_length=8, choices=DeliveryState.choices, default=DeliveryState.PENDING)
+    due_at = models.DateTimeField()
+    leased_until = models.DateTimeField(null=True)
+    claim = models.UUIDField(null=True)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    last_error = models.CharField(max_length=200, blank=True, help_text="The kind of the last failure, never its text.")
+    created_at = models.DateTimeField(db_default=Now())
+    finished_at = models.DateTimeField(null=True)
+
+    objects = DeliveryQuerySet.as_manager()
+
+    class Meta:
+        verbose_name_plural = "deliveries"
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["event", "reaction"], name="delivery_unique"),
+            models.CheckConstraint(condition=Q(state__in=DeliveryState.values), name="delivery_state_known"),
+        ]
+        indexes: ClassVar = [
+            models.Index(fields=["due_at", "id"], condition=Q(state="pending"), name="delivery_due"),
+            models.Index(
+                fields=["reaction", "subject_type", "subject_id", "event"],
+                condition=Q(state="pending"),
+                name="delivery_turn",
+            ),
+            models.Index(fields=["finished_at"], condition=Q(finished_at__isnull=False), name="delivery_finished"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.reaction} of event {self.event_id}"
 
 
 class IdempotencyRecord(models.Model):
