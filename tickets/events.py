@@ -57,6 +57,22 @@ class TicketAssigned(TicketEvent):
 
 
 @dataclass(frozen=True, kw_only=True)
+class TicketUnassigned(TicketEvent):
+    """Its agent has it no longer, and nobody else yet."""
+
+    name: ClassVar[str] = "ticket.unassigned"
+    agent_id: int
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class TicketQueued(TicketEvent):
+    """Nobody could take it: it waits for the next agent who can."""
+
+    name: ClassVar[str] = "ticket.queued"
+
+
+@dataclass(frozen=True, kw_only=True)
 class MessageAdded(TicketEvent):
     """`public_reply` is true for the one thing that answers a customer: a message that a person sent them."""
 
