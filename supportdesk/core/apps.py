@@ -6,3 +6,4 @@ class CoreConfig(AppConfig):
 
     name = "supportdesk.core"
     label = "core"
+    verbose_name = "The desk itself"

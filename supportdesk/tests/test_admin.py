@@ -10,7 +10,7 @@ from agents.models import Agent, Department, Specialization
 from agents.tests.builders import PASSWORD, SYSTEM, make_agent, make_department
 from customers.models import Customer
 from customers.tests.builders import make_customer
-from supportdesk.core.models import Event
+from supportdesk.core.models import Delivery, Event
 from supportdesk.tests.client import counted_statements
 from tickets.enums import Sender, Status
 from tickets.models import Note, Ticket
@@ -19,6 +19,7 @@ from tickets.tests.builders import change, make_ticket, say
 
 pytestmark = pytest.mark.django_db
 TICKETS, CUSTOMERS, AGENTS = "/admin/tickets/ticket/", "/admin/customers/customer/", "/admin/agents/agent/"
+DELIVERIES = "/admin/core/delivery/"
 
 
 def browser(agent: Agent) -> Client:
@@ -379,3 +380,30 @@ def test_failures_below_the_admin_are_pages(team: dict[str, Any]) -> None:
     assert "Back to the desk" in response.content.decode()
     assert browser(team["supervisor"]).get("/admin/django_celery_beat/periodictask/").status_code == 403
     assert browser(team["admin"]).get("/admin/django_celery_beat/periodictask/").status_code == 200
+
+
+# What was given up
+
+
+def test_an_administrator_has_what_was_given_up_tried_again(team: dict[str, Any]) -> None:
+    row = Event.objects.filter(subject_type="ticket").earliest("pk")
+    given = {"event": row, "subject_type": "ticket", "subject_id": row.subject_id, "due_at": timezone.now()}
+    dead = Delivery.objects.create(reaction="tickets.gone", state="dead", last_error="ZeroDivisionError", **given)
+    done = Delivery.objects.create(reaction="tickets.fine", state="done", **given)
+    client = browser(team["admin"])
+    page = text(client.get(f"{DELIVERIES}?state=dead"))
+    assert "tickets.gone" in page
+    assert "tickets.fine" not in page
+    assert "ZeroDivisionError" in text(client.get(f"{DELIVERIES}{dead.pk}/change/"))
+    chosen = {"action": "try_again", "_selected_action": [dead.pk, done.pk]}
+    page = text(client.post(DELIVERIES, chosen, follow=True))
+    assert "1 delivery is tried again" in page
+    assert "Only a delivery that was given up is tried again." in page
+    dead.refresh_from_db()
+    assert (dead.state, dead.attempts) == ("pending", 0)
+
+
+def test_deliveries_are_for_administrators(team: dict[str, Any]) -> None:
+    client = browser(team["supervisor"])
+    assert client.get(DELIVERIES).status_code == 403
+    assert "Deliveries" not in text(client.get("/admin/"))
