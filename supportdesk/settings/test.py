@@ -6,3 +6,5 @@ STORAGES["attachments"] = {"BACKEND": "django.core.files.storage.InMemoryStorage
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 # Tests and fuzzers are faster than people; those of the limits set their own.
 REQUESTS_PER_MINUTE = ANONYMOUS_REQUESTS_PER_MINUTE = 1_000_000
+# Each test client builds the middleware anew: static files are looked up when one is asked for, not listed each time.
+WHITENOISE_AUTOREFRESH = True
