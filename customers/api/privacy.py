@@ -27,7 +27,7 @@ class PrivacyViewSet(ApiViewSet):
         """Everything that is kept of the person, with every conversation; without agents' notes."""
         refuse_unknown(request, ())
         customer = privacy.export(customer_id=pk, by=self.actor, now=self.now)
-        return Response({"customer": customer, "tickets": conversations_of(pk)}, headers={"Cache-Control": "no-store"})
+        return Response({"customer": customer, "tickets": conversations_of(pk)})
 
     @operation(
         "Erase a customer's data",

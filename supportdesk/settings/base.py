@@ -131,16 +131,18 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "supportdesk.core.network.ProxyMiddleware",
     "supportdesk.core.observability.middleware.RequestContextMiddleware",
+    # What follows only adds headers, so it stands around all that may answer by itself.
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "supportdesk.core.api.caching.NoStoreMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "csp.middleware.CSPMiddleware",
     "supportdesk.core.api.guards.RequestGuardMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
-    "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
 
 ROOT_URLCONF = "supportdesk.urls"
