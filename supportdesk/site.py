@@ -5,8 +5,9 @@ from typing import Any
 from django import forms
 from django.contrib.admin import AdminSite
 from django.contrib.admin.forms import AdminAuthenticationForm
+from django.contrib.auth.models import Group
 from django.db.models import Count, Q
-from django.http import HttpRequest, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponseRedirect
 from django.urls import reverse
 from django.utils import timezone
 
@@ -56,6 +57,15 @@ class DeskSite(AdminSite):
         for app in apps:
             app["models"] = [model for model in app["models"] if model["object_name"] not in HIDDEN]
         return [app for app in apps if app["models"]]
+
+    def register(self, model_or_iterable: Any, admin_class: Any = None, **options: Any) -> None:
+        """Leaves out Django's groups: rights follow from the role, and a group would only look as if it gave some."""
+        models = [model_or_iterable] if isinstance(model_or_iterable, type) else model_or_iterable
+        super().register([model for model in models if model is not Group], admin_class, **options)
+
+    def autocomplete_view(self, request: HttpRequest) -> Any:
+        """No form of ours asks it, and its answers would leave no row in the audit of reads."""
+        raise Http404
 
     def password_change(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
         """On the agent's own page: there it goes through the service, which ends every other login."""
