@@ -9,6 +9,7 @@ from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Lower, Upper
 from django.utils import timezone
+from django.utils.crypto import salted_hmac
 
 from agents.enums import Availability, Role, Scope
 from supportdesk.core.actor import Actor, ActorKind
@@ -149,6 +150,11 @@ class Agent(AbstractBaseUser):
     def is_staff(self) -> bool:
         """Whether the admin site opens to them."""
         return self.role in {Role.SUPERVISOR, Role.ADMIN}
+
+    def _get_session_auth_hash(self, secret: str | None = None) -> str:
+        """What an admin session must still be equal to: what ends every login at the API ends the admin's as well."""
+        now_good = f"{self.password} {self.token_version}"
+        return salted_hmac("agents.session", now_good, secret=secret, algorithm="sha256").hexdigest()
 
     def has_perm(self, perm: str, obj: object = None) -> bool:
         """Django's model permissions: administrators only. Every admin class of ours decides for itself instead."""

@@ -8,7 +8,6 @@ time it is used.
 import uuid
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from django.conf import settings
 from django.db import transaction
@@ -20,7 +19,7 @@ from agents.credentials import BadCredentials
 from agents.events import AgentLoggedIn, AgentLoggedOut
 from agents.models import Agent, LoginSession
 from agents.selectors import actor_for
-from agents.tokens import AccessToken, RefreshToken
+from agents.tokens import AccessToken, Claims, RefreshToken
 from supportdesk.core.actor import Actor, Door
 from supportdesk.core.errors import NotAuthenticated
 from supportdesk.core.events import emit
@@ -77,15 +76,15 @@ def refresh(*, token: str, now: datetime, request_id: str = "") -> Tokens:
         session = (
             LoginSession.objects.select_for_update(of=("self",))
             .select_related("agent")
-            .filter(pk=claims["sid"], ended_at__isnull=True, expires_at__gt=now, agent__is_active=True)
+            .filter(pk=claims.session_id, ended_at__isnull=True, expires_at__gt=now, agent__is_active=True)
             .first()
         )
-        if session is None or session.agent.token_version != claims["ver"]:
+        if session is None or not claims.are_of(session):
             raise _dead_token()
-        if claims["jti"] == session.refresh_id:
+        if claims.id == session.refresh_id:
             _rotate(session, now)
             return _tokens(session, session.agent)
-        if claims["jti"] == session.previous_refresh_id and _within_grace(session, now):
+        if claims.id == session.previous_refresh_id and _within_grace(session, now):
             return _tokens(session, session.agent)
         actor = actor_for(session.agent, led=frozenset(), origin=Door.API, request_id=request_id)
         _end(session, reason="refresh_reused", by=actor, now=now)
@@ -124,14 +123,11 @@ def _end(session: LoginSession, *, reason: str, by: Actor, now: datetime) -> Non
     emit(AgentLoggedOut(subject_id=session.agent_id, session_id=session.pk, reason=reason), by=by, at=now)
 
 
-def _claims(token: str) -> dict[str, Any]:
+def _claims(token: str) -> Claims:
     try:
-        payload = RefreshToken(token).payload  # type: ignore[arg-type]
+        return Claims.read(RefreshToken(token))  # type: ignore[arg-type]
     except TokenError:
         raise _dead_token() from None
-    if not (isinstance(payload.get("sid"), int) and isinstance(payload.get("ver"), int)):
-        raise _dead_token()
-    return payload
 
 
 def _dead_token() -> BadToken:

@@ -12,7 +12,7 @@ from rest_framework_simplejwt.exceptions import TokenError
 from agents import keys
 from agents.models import Agent, LoginSession
 from agents.selectors import actor_for, session_with_agent
-from agents.tokens import AccessToken
+from agents.tokens import AccessToken, Claims
 from supportdesk.core.actor import Actor, Door
 from supportdesk.core.errors import NotAuthenticated
 from supportdesk.core.observability.middleware import current_request_id
@@ -41,9 +41,9 @@ class AccessTokenAuthentication(BaseAuthentication):
         scheme, _, token = get_authorization_header(request).partition(b" ")
         if scheme.lower() != b"bearer":
             return None
-        session_id, version = _claims(token)
-        session = session_with_agent(session_id=session_id, now=timezone.now())
-        if session is None or session.agent.token_version != version:
+        claims = _claims(token)
+        session = session_with_agent(session_id=claims.session_id, now=timezone.now())
+        if session is None or not claims.are_of(session):
             raise _refused()
         led: frozenset[int] = frozenset(session.led_ids)  # type: ignore[attr-defined]
         actor = actor_for(session.agent, led=led, origin=Door.API, request_id=current_request_id())
@@ -94,15 +94,11 @@ class AccessTokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-unty
         return build_bearer_security_scheme_object("Authorization", "Bearer", "JWT")
 
 
-def _claims(token: bytes) -> tuple[int, int]:
+def _claims(token: bytes) -> Claims:
     try:
-        payload = AccessToken(token).payload  # type: ignore[arg-type]
+        return Claims.read(AccessToken(token))  # type: ignore[arg-type]
     except TokenError:
         raise _refused() from None
-    session_id, version = payload.get("sid"), payload.get("ver")
-    if not (isinstance(session_id, int) and isinstance(version, int)):
-        raise _refused()
-    return session_id, version
 
 
 def _refused() -> BadAccessToken:
