@@ -9,11 +9,14 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.management import execute_from_command_line
 
 from supportdesk.core import devservices
+from supportdesk.core.observability.logs import log_crash
 
 
 def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "supportdesk.settings.base")
     environment = os.environ.get("SUPPORTDESK_ENV", "")
+    if environment in {"", "production"}:
+        sys.excepthook = log_crash  # Python's own would print the exception's text, and with it whose data it was
     try:
         if environment == "demo":
             devservices.ensure(Path(__file__).resolve().parent)

@@ -1,5 +1,6 @@
 """Failures outside the REST framework: a page for people in the admin, problem JSON for everybody else."""
 
+import structlog
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
@@ -12,6 +13,8 @@ PAGES = {
     404: "There is nothing at this address, or nothing that you may see.",
     500: "Something went wrong on our side. It has been logged; quote the id below when you report it.",
 }
+
+log = structlog.get_logger("supportdesk.errors")
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
@@ -27,6 +30,8 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
+    """Django calls this while it handles the exception, whichever part of a request raised it."""
+    log.exception("unhandled")
     return _page(request, 500) or exceptions.server_error(request)
 
 

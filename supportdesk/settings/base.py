@@ -18,7 +18,7 @@ from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
 from supportdesk.core import devservices, secrets
-from supportdesk.core.observability.logs import PROCESSORS
+from supportdesk.core.observability.logs import PROCESSORS, without_values
 
 BASE_DIR = Path(__file__).resolve().parent.parent.parent
 
@@ -354,13 +354,15 @@ CONTENT_SECURITY_POLICY = {
 # --- Logs ------------------------------------------------------------------------------------------------------------
 
 LOG_LEVEL: str = env.str("SUPPORTDESK_LOG_LEVEL", default="INFO")
+# What we build on logs bodies, arguments and SQL when asked for DEBUG; only our own lines may be that talkative.
+THEIR_LOG_LEVEL = "INFO" if LOG_LEVEL == "DEBUG" else LOG_LEVEL
 LOGGING: dict[str, Any] = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {
         "json": {
             "()": "structlog.stdlib.ProcessorFormatter",
-            "foreign_pre_chain": PROCESSORS,
+            "foreign_pre_chain": [without_values, *PROCESSORS],
             "processors": [
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                 structlog.processors.JSONRenderer(),
@@ -368,13 +370,15 @@ LOGGING: dict[str, Any] = {
         }
     },
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json"}},
-    "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
+    "root": {"handlers": ["stderr"], "level": THEIR_LOG_LEVEL},
     "loggers": {
-        "django": {"handlers": [], "level": LOG_LEVEL, "propagate": True},
+        "supportdesk": {"level": LOG_LEVEL},
+        "django": {"handlers": [], "level": THEIR_LOG_LEVEL, "propagate": True},
         "django.server": {"handlers": [], "level": "WARNING", "propagate": True},
-        # Our own middleware writes one line per request; Django's would repeat it with the path's query in it.
+        # Our own middleware writes one line per request, and `pages.server_error` one per failure; Django's would
+        # repeat them with the path, and with the exception's text, in it. The same holds for tasks and Celery's.
         "django.request": {"handlers": [], "level": "CRITICAL", "propagate": True},
-        "celery.app.trace": {"level": "WARNING"},
+        "celery.app.trace": {"level": "CRITICAL"},
         "celery.worker.strategy": {"level": "WARNING"},
     },
 }

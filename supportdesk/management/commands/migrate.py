@@ -9,6 +9,7 @@ from django.conf import settings
 from django.core.management.commands import migrate
 from django.db import connection
 
+from supportdesk.core.devservices.postgres import DISCREET
 from supportdesk.core.models import APPEND_ONLY
 
 ROLE_SETTINGS = ("USER", "PASSWORD", "HOST", "PORT")
@@ -18,16 +19,30 @@ READ_ONLY = ("django_migrations",)
 class Command(migrate.Command):
     """As Django's. With SUPPORTDESK_MIGRATION_DATABASE_URL it connects as that URL's role, and afterwards grants the
     role of DATABASE_URL what the product needs: rows, no tables, and of the append-only ones only new rows.
+
+    Says so when the server's log would hold customers' data.
     """
 
     def handle(self, *args: Any, **options: Any) -> None:
         owner, application = settings.MIGRATION_DATABASE, connection.settings_dict["USER"]
         if owner["USER"] == application:
             super().handle(*args, **options)
-            return
-        with _connected_as(owner):
-            super().handle(*args, **options)
-            _grant(application)
+        else:
+            with _connected_as(owner):
+                super().handle(*args, **options)
+                _grant(application)
+        talkative = _talkative()
+        if talkative:
+            names = ", ".join(talkative)
+            self.stderr.write(f"PostgreSQL's log will hold customers' data: see docs/operations.md about {names}.")
+
+
+def _talkative() -> list[str]:
+    """Names of the server's settings by which values of statements get into its log."""
+    wanted = dict(option.split("=") for option in DISCREET)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT name, setting FROM pg_settings WHERE name = ANY(%s)", [list(wanted)])
+        return sorted(name for name, setting in cursor.fetchall() if setting != wanted[name])
 
 
 @contextmanager
