@@ -9,7 +9,7 @@ from supportdesk.schedule import SCHEDULE
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "supportdesk.settings.base")
 
-app = Celery("supportdesk")
+app = Celery("supportdesk", task_cls="supportdesk.core.observability.tracing:TracedTask")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.conf.beat_schedule = SCHEDULE
 app.autodiscover_tasks()

@@ -14,6 +14,7 @@ from django.utils.module_loading import import_string
 from supportdesk.core import wakeup
 from supportdesk.core.actor import Actor, Door
 from supportdesk.core.models import Delivery, Event
+from supportdesk.core.observability.middleware import current_request_id
 
 BULK_SIZE = 2_000
 
@@ -194,6 +195,6 @@ def _row(fact: Fact, by: Actor) -> Event:
         actor_id=by.id,
         actor_name=by.name,
         origin=by.origin,
-        request_id=by.request_id,
+        request_id=by.request_id or current_request_id(),
         at=fact.at,
     )
