@@ -17,6 +17,8 @@ RUN key() { python -c 'import base64, os; print(base64.b64encode(os.urandom(32))
        SUPPORTDESK_BLIND_INDEX_KEY="$(key)" SUPPORTDESK_ALLOWED_HOSTS=localhost SUPPORTDESK_ATTACHMENTS_DIR=/tmp DATABASE_URL=postgres://build/build \
        REDIS_URL=redis://build/0 python manage.py collectstatic --noinput --verbosity 0
 USER supportdesk
+# Below what is collected above as root: the folder belongs to whoever counts in it.
+ENV PROMETHEUS_MULTIPROC_DIR=/tmp/supportdesk-metrics
 EXPOSE 8000
 HEALTHCHECK --interval=30s --timeout=3s --start-period=20s CMD ["python", "-c", \
     "import os, urllib.request; urllib.request.urlopen(f'http://127.0.0.1:{os.environ.get(\"PORT\", \"8000\")}/healthz', timeout=2)"]

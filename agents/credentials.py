@@ -15,6 +15,7 @@ from supportdesk.core import limits
 from supportdesk.core.crypto import blind_index
 from supportdesk.core.errors import NotAuthenticated
 from supportdesk.core.limits import Limit, TooManyRequests
+from supportdesk.core.observability.metrics import LOGINS
 
 WINDOW = timedelta(minutes=15)
 KNOWN_FOR = timedelta(days=30)
@@ -45,13 +46,16 @@ def verify(*, email: str, password: str, network: str, now: datetime) -> Agent:
         account = f"{account} {network}"
     wait = max(limits.take(PER_ACCOUNT, account), limits.take(PER_NETWORK, network))
     if wait:
+        LOGINS.labels("limited").inc()
         raise TooManyAttempts("Too many attempts. Try again later.", retry_after=wait)
     agent = Agent.objects.get_queryset().filter(email__iexact=email.strip()).first()
     fits = check_password(password, agent.password if agent else _unknown_account_hash())
     if agent is None or not fits or not agent.is_active:
+        LOGINS.labels("refused").inc()
         raise BadCredentials("The e-mail address or the password is wrong.")
     limits.clear(PER_ACCOUNT, account)
     limits.give_back(PER_NETWORK, network)
+    LOGINS.labels("ok").inc()
     return agent
 
 

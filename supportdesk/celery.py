@@ -12,6 +12,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "supportdesk.settings.base")
 app = Celery("supportdesk", task_cls="supportdesk.core.observability.tracing:TracedTask")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.conf.beat_schedule = SCHEDULE
+app.steps["worker"].add("supportdesk.core.observability.worker:ScrapeServer")
 app.autodiscover_tasks()
 
 

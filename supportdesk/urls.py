@@ -12,7 +12,7 @@ from customers.api.privacy import PrivacyViewSet
 from customers.api.views import CustomerViewSet
 from supportdesk.core.api.converters import IdConverter
 from supportdesk.core.api.docs import DocsView, document
-from supportdesk.core.observability import health
+from supportdesk.core.observability import health, scrape
 from tickets.api.attachments import AttachmentViewSet
 from tickets.api.saved_views import SavedViewTicketsViewSet, SavedViewViewSet
 from tickets.api.views import (
@@ -37,6 +37,7 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("healthz", health.alive),
     path("readyz", health.ready),
+    path("metrics", scrape.metrics),
     path("api/schema", document, name="schema"),
     path("api/docs", DocsView.as_view(), name="docs"),
     path("api/auth/login", LoginViewSet.as_view({"post": "log_in"})),

@@ -17,6 +17,7 @@ from redis import Redis, RedisError
 from supportdesk.core.crypto import blind_index
 from supportdesk.core.errors import DomainError
 from supportdesk.core.models import RateWindow
+from supportdesk.core.observability.metrics import LIMITED, REDIS_ERRORS
 
 # KEYS[1] the window; ARGV[1] its length in ms. Answers the count and the milliseconds that are left.
 _COUNT = """
@@ -60,10 +61,14 @@ def take(limit: Limit, subject: str) -> int:
         count, left = _redis_script()(keys=[key], args=[limit.seconds * 1000])
     except RedisError as error:
         log.error("limits without redis", limit=limit.name, strict=limit.strict, error=type(error).__name__)
+        REDIS_ERRORS.labels("limits").inc()
         if not limit.strict:
             return 0
         count, left = _count_row(key, limit.seconds)
-    return 0 if int(count) <= limit.allowed else max(1, -(-int(left) // 1000))
+    if int(count) <= limit.allowed:
+        return 0
+    LIMITED.labels(limit.name).inc()
+    return max(1, -(-int(left) // 1000))
 
 
 def clear(limit: Limit, subject: str) -> None:
@@ -72,6 +77,7 @@ def clear(limit: Limit, subject: str) -> None:
     try:
         _redis().delete(key)
     except RedisError:
+        REDIS_ERRORS.labels("limits").inc()
         with connection.cursor() as cursor:
             cursor.execute("DELETE FROM core_ratewindow WHERE key = %s", [key])
 
@@ -83,6 +89,7 @@ def give_back(limit: Limit, subject: str) -> None:
         if int(_redis().decr(key)) < 1:
             _redis().delete(key)
     except RedisError:
+        REDIS_ERRORS.labels("limits").inc()
         with connection.cursor() as cursor:
             cursor.execute("UPDATE core_ratewindow SET count = greatest(count - 1, 0) WHERE key = %s", [key])
 

@@ -1,7 +1,7 @@
 """Where a request comes from. What a client claims about that is believed only when a configured proxy says it."""
 
-from collections.abc import Callable
-from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from collections.abc import Callable, Iterable
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
@@ -23,6 +23,7 @@ class ProxyMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         meta = request.META
+        request.came_directly = not any(claim in meta for claim in (*_CLAIMS, _TLS_CLAIM))  # type: ignore[attr-defined]
         if _is_trusted(_parsed(meta.get("REMOTE_ADDR", ""))):
             for hop in reversed(meta.get("HTTP_X_FORWARDED_FOR", "").split(",")):
                 address = _parsed(hop.strip())
@@ -36,6 +37,16 @@ class ProxyMiddleware:
         for claim in _CLAIMS:
             meta.pop(claim, None)
         return self.get_response(request)
+
+
+def is_direct(request: HttpRequest) -> bool:
+    """Whether nothing says that a proxy stands between: REMOTE_ADDR is then who connected to us."""
+    return bool(getattr(request, "came_directly", False))
+
+
+def stands_in(address: str, networks: Iterable[IPv4Network | IPv6Network]) -> bool:
+    parsed = _parsed(address)
+    return parsed is not None and any(parsed in network for network in networks)
 
 
 def client_network(request: HttpRequest) -> str:

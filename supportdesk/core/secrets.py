@@ -25,11 +25,13 @@ def secret(environ: Mapping[str, str], name: str) -> str:
     return value
 
 
-def live_secrets(environ: Mapping[str, str], name: str) -> list[str]:
+def live_secrets(environ: Mapping[str, str], name: str, *, optional: bool = False) -> list[str]:
     """The values of a text secret, newest first, separated by commas: two while one replaces the other.
 
-    Raises ImproperlyConfigured when one of them is a placeholder, short, or there twice.
+    Raises ImproperlyConfigured when one of them is a placeholder, short, or there twice; `optional`: none is no fault.
     """
+    if optional and not environ.get(name, "").strip():
+        return []
     values = [part.strip() for part in secret(environ, name).split(",")]
     for value in values:
         _refuse_weak(name, value)

@@ -18,6 +18,7 @@ from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
 from supportdesk.core import devservices, secrets
+from supportdesk.core.observability import multiprocess
 from supportdesk.core.observability.logs import PROCESSORS, without_values
 
 BASE_DIR = Path(__file__).resolve().parent.parent.parent
@@ -46,9 +47,9 @@ def required(name: str) -> str:
     return value
 
 
-def networks(name: str) -> list[IPv4Network | IPv6Network]:
+def networks(name: str, default: tuple[str, ...] = ()) -> list[IPv4Network | IPv6Network]:
     try:
-        return [ip_network(part.strip()) for part in env.list(name, default=[])]
+        return [ip_network(part.strip()) for part in env.list(name, default=default)]
     except ValueError:
         raise ImproperlyConfigured(f"{name} must be addresses or networks such as 10.0.0.0/8, by commas.") from None
 
@@ -85,14 +86,16 @@ SECRET_KEY, *SECRET_KEY_FALLBACKS = secrets.live_secrets(environment, "SUPPORTDE
 JWT_KEYS = secrets.live_secrets(environment, "SUPPORTDESK_JWT_KEY")
 ENCRYPTION_KEYS = secrets.key_ring(environment, "SUPPORTDESK_ENCRYPTION_KEYS")
 BLIND_INDEX_KEYS = secrets.binary_keys(environment, "SUPPORTDESK_BLIND_INDEX_KEY")
+METRICS_TOKENS = secrets.live_secrets(environment, "SUPPORTDESK_METRICS_TOKEN", optional=True)
 secrets.refuse_shared(
     {
-        name: [part.strip().rpartition(":")[2] for part in environment[name].split(",")]
+        name: [part.strip().rpartition(":")[2] for part in environment.get(name, "").split(",") if part.strip()]
         for name in (
             "SUPPORTDESK_SECRET_KEY",
             "SUPPORTDESK_JWT_KEY",
             "SUPPORTDESK_ENCRYPTION_KEYS",
             "SUPPORTDESK_BLIND_INDEX_KEY",
+            "SUPPORTDESK_METRICS_TOKEN",
         )
     }
 )
@@ -131,6 +134,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "supportdesk.core.network.ProxyMiddleware",
     "supportdesk.core.observability.middleware.RequestContextMiddleware",
+    "supportdesk.core.observability.middleware.MetricsMiddleware",
     # What follows only adds headers, so it stands around all that may answer by itself.
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "csp.middleware.CSPMiddleware",
@@ -138,6 +142,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "supportdesk.core.api.guards.RequestGuardMiddleware",
+    "supportdesk.core.observability.middleware.InsideMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -189,7 +194,7 @@ STORAGES = {
 # statement, a lock wait or an idle transaction before the client gives up; commands and workers have more time.
 DATABASES = {"default": env.db_url_config(required("DATABASE_URL"))}
 DATABASES["default"] |= {
-    "ENGINE": "django.db.backends.postgresql",
+    "ENGINE": "django_prometheus.db.backends.postgresql",  # Django's own, with statements and connections counted
     "CONN_MAX_AGE": None,
     "CONN_HEALTH_CHECKS": True,
     "HOST": unquote(str(DATABASES["default"]["HOST"])),  # a socket's folder stands percent-encoded in a URL
@@ -209,6 +214,7 @@ DATABASES["default"]["OPTIONS"] |= {
 MIGRATION_DATABASE = env.db_url_config(
     environment.get("SUPPORTDESK_MIGRATION_DATABASE_URL") or required("DATABASE_URL")
 )
+DATABASE_CONNECTIONS = env.int("SUPPORTDESK_DATABASE_CONNECTIONS", default=20)  # of all processes together
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 REDIS_URL = required("REDIS_URL")
@@ -332,7 +338,7 @@ SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SECURE = PRODUCTION
 CSRF_COOKIE_SECURE = PRODUCTION
 SECURE_SSL_REDIRECT = PRODUCTION
-SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]
+SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$", r"^metrics$"]
 SECURE_HSTS_SECONDS = 365 * 24 * 60 * 60 if PRODUCTION else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = PRODUCTION
 SECURE_HSTS_PRELOAD = PRODUCTION
@@ -350,6 +356,16 @@ CONTENT_SECURITY_POLICY = {
         "frame-ancestors": [NONE],
     }
 }
+
+# --- Metrics ---------------------------------------------------------------------------------------------------------
+
+# The processes that serve name a folder to count in together; commands and tools name none, and count for themselves.
+METRICS_FOLDER = environment.get(multiprocess.VARIABLE, "").strip()
+if METRICS_FOLDER:
+    multiprocess.share(Path(METRICS_FOLDER))
+METRICS_NETWORKS = networks("SUPPORTDESK_METRICS_NETWORKS", default=("127.0.0.0/8", "::1"))
+WORKER_METRICS_PORT = env.int("SUPPORTDESK_WORKER_METRICS_PORT", default=0)
+PROMETHEUS_LATENCY_BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
 
 # --- Logs ------------------------------------------------------------------------------------------------------------
 

@@ -25,17 +25,23 @@ def alive(request: HttpRequest) -> JsonResponse:
 @require_safe
 def ready(request: HttpRequest) -> JsonResponse:
     """200 when the database and Redis answer and our keys read what is stored; else 503 naming what does not."""
-    parts = {
-        "database": _works(_ask_database),
-        "redis": _works(_ask_redis),
-        "encryption": _works(_ask_encryption),
-    }
-    answers = all(parts.values())
+    found = parts()
+    answers = all(found.values())
     body = {
         "status": "ok" if answers else "unavailable",
-        "parts": {name: "ok" if works else "unavailable" for name, works in parts.items()},
+        "parts": {name: "ok" if works else "unavailable" for name, works in found.items()},
     }
     return JsonResponse(body, status=200 if answers else 503)
+
+
+def parts() -> dict[str, bool]:
+    """Whether each part that we need does its work. A lost database is waited for once."""
+    database = _works(_ask_database)
+    return {
+        "database": database,
+        "redis": _works(_ask_redis),
+        "encryption": database and _works(_ask_encryption),
+    }
 
 
 def _works(ask: Callable[[], object]) -> bool:

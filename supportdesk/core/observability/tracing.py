@@ -1,4 +1,4 @@
-"""One id from a request to what it sends a worker to do, and one log line per task."""
+"""One id from a request to what it sends a worker to do, and one log line and a count per task."""
 
 import time
 from typing import Any
@@ -7,6 +7,7 @@ import structlog
 from celery import Task
 from celery.exceptions import Ignore, Reject, Retry
 
+from supportdesk.core.observability.metrics import TASK_TIME, TASKS
 from supportdesk.core.observability.middleware import current_request_id
 
 HEADER = "request_id"
@@ -44,4 +45,7 @@ class TracedTask(Task):
             log.exception("task failed")  # Celery's own line about it has the exception's text and is not shown
             raise
         finally:
-            log.info("task", outcome=outcome, milliseconds=round((time.perf_counter() - started) * 1000, 1))
+            seconds = time.perf_counter() - started
+            TASKS.labels(self.name, outcome).inc()
+            TASK_TIME.labels(self.name).observe(seconds)
+            log.info("task", outcome=outcome, milliseconds=round(seconds * 1000, 1))

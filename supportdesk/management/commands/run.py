@@ -17,6 +17,7 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 
 from supportdesk.core.devservices import processes
+from supportdesk.core.observability import multiprocess
 from supportdesk.demo.logins import DEMO_LOGINS
 
 TICK = 0.2  # seconds
@@ -42,7 +43,11 @@ class Part:
     def start(self) -> None:
         self.born = time.monotonic()
         self.child = processes.start(
-            self.command, log=self.log, on_parent_death=self.on_parent_death, cwd=settings.BASE_DIR
+            self.command,
+            log=self.log,
+            on_parent_death=self.on_parent_death,
+            cwd=settings.BASE_DIR,
+            env={**os.environ, multiprocess.VARIABLE: str(Path(settings.BASE_DIR, ".local", "metrics"))},
         )
 
     def restart_if_dead(self, say: Any) -> None:
@@ -144,6 +149,7 @@ class Command(BaseCommand):
             f"  Admin      {site}/admin/      for supervisors and administrators",
             f"  API        {site}/api/docs    the document itself: {site}/api/schema",
             f"  Health     {site}/readyz",
+            f"  Metrics    {site}/metrics",
             f"  Logs       {Path('.local', 'logs')}/web.log, worker.log, beat.log",
             "",
             "  Logins (of the demo only)",
