@@ -5,10 +5,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
 
+from supportdesk.core.api.fields import known_timezones
 from supportdesk.importing.mapping import Table
 
-_PLACEHOLDER = re.compile(r"\{([A-Za-z_]+)\}")
+EARLIEST, LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)  # else a slip of the export
+_PLACEHOLDER = re.compile(r"\{\s*([A-Za-z_]+)\s*\}")
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
+_LANGUAGE = re.compile(r"[a-z0-9]{2,3}(-[a-z0-9]+)*")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,16 +31,19 @@ class Cells:
     faults: list[Fault] = field(default_factory=list)
     odd: list[str] = field(default_factory=list)
 
-    def text(self, name: str, *, limit: int, required: bool = False) -> str:
-        """The trimmed text, empty where the column is not mapped."""
+    def text(self, name: str, *, limit: int, required: bool = False, filled: bool = False) -> str:
+        """The trimmed text, empty where the column is not mapped; `filled` with the values of known placeholders."""
         column = self.table.columns.get(name)
         value = self.cells[column].strip() if column else ""
-        if required and not value:
-            self.fault(name, "is empty")
-        elif len(value) > limit:
-            self.fault(name, f"has {len(value)} characters, at most {limit} are kept")
-        elif _UNSTORABLE.search(value):
-            self.fault(name, "holds a NUL character or half of a surrogate pair")
+        return self._sound(name, self._filled(value) if filled else value, limit=limit, required=required)
+
+    def line(self, name: str, *, limit: int, required: bool = False, filled: bool = False) -> str:
+        """As `text`, of one line: a line break or a tab is a space here, and other control characters are a fault."""
+        value = self.text(name, limit=limit, required=required, filled=filled)
+        if _CONTROL.search(value):
+            value = " ".join(value.split())
+            if _CONTROL.search(value) and not _UNSTORABLE.search(value):
+                self.fault(name, "holds control characters")
         return value
 
     def word(self, name: str, default: str) -> str:
@@ -58,10 +65,26 @@ class Cells:
         try:
             form = self.table.time_format
             moment = datetime.strptime(value, form) if form else datetime.fromisoformat(value)
-            return (moment if moment.tzinfo else moment.replace(tzinfo=self.zone)).astimezone(UTC)
+            moment = (moment if moment.tzinfo else moment.replace(tzinfo=self.zone)).astimezone(UTC)
         except (ValueError, OverflowError):
             self.fault(name, f'"{value}" is not a time')
             return None
+        if not EARLIEST <= moment < LATEST:
+            self.fault(name, f'"{value}" is not a time between {EARLIEST.year} and {LATEST.year}')
+            return None
+        return moment
+
+    def language(self, name: str) -> str:
+        code = self.text(name, limit=16).lower()
+        if code and not _LANGUAGE.fullmatch(code):
+            self.fault(name, f'"{code}" is not a language code such as en or pt-br')
+        return code
+
+    def timezone(self, name: str) -> str:
+        zone = self.text(name, limit=64)
+        if zone and zone not in known_timezones():
+            self.fault(name, f'"{zone}" is not a time zone such as Europe/Berlin')
+        return zone
 
     def rating(self, name: str) -> int | None:
         value = self.text(name, limit=16)
@@ -78,20 +101,25 @@ class Cells:
 
     def group(self, columns: Mapping[str, str], *, limit: int) -> dict[str, str]:
         """The cells of several columns that are kept as they are; empty ones are left out."""
-        found = {}
-        for name, column in columns.items():
-            value = self.cells[column].strip()
-            if len(value) > limit or _UNSTORABLE.search(value):
-                self.fault(name, f"is longer than {limit} characters or holds what cannot be stored")
-            elif value:
-                found[name] = value
-        return found
+        values = {
+            name: self._sound(column, self.cells[column].strip(), limit=limit) for name, column in columns.items()
+        }
+        return {name: value for name, value in values.items() if value}
 
-    def filled(self, text: str) -> str:
-        """The text with known placeholders replaced; unknown ones stay and are counted."""
+    def _sound(self, name: str, value: str, *, limit: int, required: bool = False) -> str:
+        if required and not value:
+            self.fault(name, "is empty")
+        elif len(value) > limit:
+            self.fault(name, f"has {len(value)} characters, at most {limit} are kept")
+        elif _UNSTORABLE.search(value):
+            self.fault(name, "holds a NUL character or half of a surrogate pair")
+        return value
+
+    def _filled(self, text: str) -> str:
+        """With known placeholders replaced, spelled in any case; unknown ones stay and are counted."""
 
         def word(match: re.Match[str]) -> str:
-            column = self.table.placeholders.get(match.group(1))
+            column = self.table.placeholder(match.group(1))
             if column is None:
                 self.odd.append(f"unknown placeholder {{{match.group(1)}}} left in the text")
                 return match.group()

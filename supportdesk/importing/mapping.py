@@ -34,6 +34,10 @@ class Table:
     delimiter: str = ","
     time_format: str = ""  # as for strptime; empty means ISO 8601
 
+    def placeholder(self, word: str) -> str | None:
+        """The column whose value replaces the word, spelled in any case."""
+        return next((column for name, column in self.placeholders.items() if name.lower() == word.lower()), None)
+
     def wanted_columns(self) -> list[str]:
         """Every column that the file must have."""
         groups = (self.columns, self.attributes, self.customer_attributes, self.placeholders)

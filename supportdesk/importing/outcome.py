@@ -11,6 +11,7 @@ from typing import Any, TextIO
 from supportdesk.importing.cells import Fault
 
 ODD_KINDS = 12  # that the summary names one by one
+OTHER_NAME = "another name than the customer of this address has; theirs is kept"
 KINDS = ("made", "changed", "skipped", "refused")
 
 
@@ -31,10 +32,14 @@ class Outcome:
         lines = [f"{noun.capitalize()}: " + ", ".join(f"{self.rows[kind]} {kind}" for kind in KINDS)]
         lines += [f"{what}: {number}" for what, number in sorted(self.besides.items())]
         shown = self.odd.most_common(ODD_KINDS)
-        lines += [f"Odd: {number} times {what}" for what, number in shown]
+        lines += [f"Odd: {_times(number)} {what}" for what, number in shown]
         if rest := self.odd.total() - sum(number for _, number in shown):
-            lines.append(f"Odd: {rest} times something else, of {len(self.odd) - len(shown)} kinds")
+            lines.append(f"Odd: {_times(rest)} something else, of {len(self.odd) - len(shown)} kinds")
         return lines
+
+
+def _times(number: int) -> str:
+    return "once" if number == 1 else f"{number} times"
 
 
 class Rejects:

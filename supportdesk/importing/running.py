@@ -73,6 +73,8 @@ class ImportCommand(BaseCommand):
         with self._alone(), rejects:
             try:
                 self._write(path, table, total, outcome, rejects, dry_run=options["dry_run"])
+            except reading.Unreadable as problem:  # it changed under our hands
+                raise CommandError(str(problem)) from None
             except OSError as problem:
                 raise CommandError(f"{rejects.path} cannot be written: {problem.strerror}.") from None
         self._report(outcome, rejects, dry_run=options["dry_run"])

@@ -97,7 +97,7 @@ def test_an_open_row_becomes_a_waiting_ticket_of_its_customer() -> None:
     printed = imported(written(OPEN))
     ticket = Ticket.objects.get()
     assert "Tickets: 1 made, 0 changed, 0 skipped, 0 refused" in printed
-    assert "Odd: 1 times unknown placeholder {error_message} left in the text" in printed
+    assert "Odd: once unknown placeholder {error_message} left in the text" in printed
     assert (ticket.status, ticket.priority, ticket.channel, ticket.category) == (
         "open",
         "urgent",
@@ -135,7 +135,7 @@ def test_a_closed_row_keeps_its_times_its_rating_and_its_resolution() -> None:
 def test_a_resolution_before_its_response_is_kept_and_counted() -> None:
     printed = imported(written(ODD))
     ticket = Ticket.objects.get()
-    assert "Odd: 1 times resolved before its first response" in printed
+    assert "Odd: once resolved before its first response" in printed
     assert ticket.first_response_at and ticket.resolved_at
     assert ticket.resolved_at < ticket.first_response_at
     assert ticket.created_at == ticket.resolved_at
@@ -159,6 +159,41 @@ def test_customers_are_matched_by_address_in_any_case_and_left_as_they_are() -> 
 
 
 @pytest.mark.django_db
+def test_two_names_at_one_address_are_counted() -> None:
+    make_customer(name="Marisa Stone", email="marisa@example.com")
+    another = CLOSED | {"Ticket ID": "5", "Customer Name": "S. Marisa"}
+    printed = imported(written(OPEN, PENDING | {"Customer Name": "marisa stone"}, CLOSED, another))
+    assert "Odd: once another name than the customer of this address has; theirs is kept" in printed
+    assert set(Customer.objects.values_list("name", flat=True)) == {"Marisa Stone"}
+
+
+@pytest.mark.django_db
+def test_a_placeholder_is_known_in_any_case_and_with_spaces() -> None:
+    text = "{Product_purchased} { product_purchased } {product_purchased_id}"
+    imported(written(OPEN | {"Ticket Description": text, "Ticket Subject": text}))
+    filled = "GoPro Hero GoPro Hero {product_purchased_id}"
+    assert (Ticket.objects.get().subject, Message.objects.get().body) == (filled, filled)
+
+
+@pytest.mark.django_db
+def test_a_line_break_in_a_subject_or_a_name_is_a_space() -> None:
+    imported(written(OPEN | {"Ticket Subject": "It blinks,\r\n\tthen stops", "Customer Name": "Marisa\nStone"}))
+    ticket = Ticket.objects.get()
+    assert (ticket.subject, ticket.customer.name) == ("It blinks, then stops", "Marisa Stone")
+
+
+@pytest.mark.django_db
+def test_a_language_is_a_code() -> None:
+    mapping = {"columns": {**TICKETS.columns, "language": "Language"}}
+    Path("mapping.json").write_text(json.dumps(mapping))
+    rows = [OPEN | {"Language": "pt-BR"}, CLOSED | {"Language": "Deutsch!"}]
+    path = written(*rows, header=[*HEADER, "Language"])
+    assert "1 made, 0 changed, 0 skipped, 1 refused" in imported(path, mapping=Path("mapping.json"))
+    assert Ticket.objects.get().language == "pt-br"
+    assert rejects()[1][1:] == ["Language", '"deutsch!" is not a language code such as en or pt-br']
+
+
+@pytest.mark.django_db
 def test_a_second_run_doubles_nothing() -> None:
     path = written(OPEN, CLOSED, PENDING)
     imported(path)
@@ -178,6 +213,34 @@ def test_a_changed_row_changes_its_ticket_through_the_services() -> None:
     assert (ticket.status, ticket.priority, ticket.last_position) == ("closed", "low", 2)
     names = [event.name for event in Event.objects.filter(subject_type="ticket").order_by("id")]
     assert names[2:] == ["ticket.message_added", "ticket.status_changed", "ticket.priority_changed"]
+
+
+@pytest.mark.django_db
+def test_a_row_that_was_closed_since_brings_its_times() -> None:
+    imported(written(OPEN))
+    printed = imported(written(CLOSED | {"Ticket ID": "1", "Customer Email": OPEN["Customer Email"]}))
+    ticket = Ticket.objects.get()
+    assert "Tickets: 0 made, 1 changed, 0 skipped, 0 refused" in printed
+    assert ticket.first_response_at == datetime(2023, 6, 1, 12, 15, 36, tzinfo=UTC)
+    assert ticket.resolved_at == datetime(2023, 6, 1, 18, 5, 38, tzinfo=UTC)
+    facts = Event.objects.filter(subject_type="ticket", name="ticket.updated").order_by("id")
+    assert facts.reverse()[0].payload == {"fields": ["first_response_at", "resolved_at"]}
+
+
+@pytest.mark.django_db
+def test_another_description_is_not_taken_over_and_said() -> None:
+    imported(written(OPEN))
+    printed = imported(written(OPEN | {"Ticket Description": "Another."}))
+    assert "Odd: once another description than before; the first is kept" in printed
+    assert Message.objects.get().body.startswith("My GoPro Hero blinks.")
+
+
+@pytest.mark.django_db
+def test_a_changed_row_does_not_move_its_ticket_to_another_customer() -> None:
+    imported(written(OPEN, CLOSED))
+    printed = imported(written(OPEN | {"Customer Email": CLOSED["Customer Email"]}, CLOSED))
+    assert "Tickets: 0 made, 0 changed, 1 skipped, 1 refused" in printed
+    assert rejects()[1] == ["2", "Customer Email", "names another customer than before"]
 
 
 @pytest.mark.django_db
@@ -224,7 +287,21 @@ def test_an_illegal_change_is_refused_with_its_reason() -> None:
         ),
         ({"Customer Satisfaction Rating": "nan"}, "Customer Satisfaction Rating", "is not a whole number"),
         ({"Customer Name": "x" * 201}, "Customer Name", "has 201 characters, at most 200 are kept"),
-        ({"Product Purchased": "x" * 1001}, "product", "is longer than 1000 characters"),
+        ({"Product Purchased": "x" * 1001}, "Product Purchased", "has 1001 characters, at most 1000 are kept"),
+        ({"Product Purchased": "a\0b", "Ticket Description": "x"}, "Product Purchased", "holds a NUL"),
+        (
+            {"Product Purchased": "x" * 400, "Ticket Subject": "My {product_purchased}"},
+            "Ticket Subject",
+            "has 403 characters, at most 300 are kept",
+        ),
+        (
+            {"Product Purchased": "x" * 1000, "Ticket Description": "{product_purchased}" * 66},
+            "Ticket Description",
+            "has 66000 characters, at most 65536 are kept",
+        ),
+        ({"Ticket Subject": "a\x07b"}, "Ticket Subject", "holds control characters"),
+        ({"First Response Time": "9999-12-31 23:59:59"}, "First Response Time", "is not a time between 1970 and 2200"),
+        ({"First Response Time": "1969-12-31 23:59:59"}, "First Response Time", "is not a time between 1970 and 2200"),
     ],
 )
 def test_a_bad_row_is_refused_with_line_field_and_reason_and_stops_nothing(
@@ -352,7 +429,11 @@ def test_a_wrong_mapping_is_one_clear_sentence(mapping: str, reason: str) -> Non
         (b"", "is empty"),
         (b"\x7fELF\0\0", "is not CSV: it holds binary data"),
         ("Größe\n".encode("latin-1"), "is not UTF-8 text"),
-        (b"a,b\n1,2\n", 'has no column "Ticket ID", "Customer Name"'),
+        ("Größe\n".encode("utf-16"), "is not UTF-8 text"),
+        (b"Ticket ID,b\n1,2\n", 'has no column "Customer Name", "Customer Email", .* and 11 more. Name the columns'),
+        (b"a;b\x1b[2J\n1;2\n", r'has none of the columns; it begins with "a;b\\u001b\[2J". Name its columns, or'),
+        (b"a" * 4_000_001, "is not CSV: a line has more than 4000000 characters"),
+        (b"Ticket ID," + b'"' + b"a\n" * 600_000 + b'"', "is not CSV: field larger than field limit"),
         (b'"a,b\n1,2\n', "is not CSV"),
     ],
 )
@@ -371,6 +452,13 @@ def test_a_wrong_byte_far_down_the_file_writes_nothing() -> None:
     with pytest.raises(CommandError, match="is not UTF-8 text"):
         imported(path)
     assert not Ticket.objects.exists()
+
+
+@pytest.mark.django_db
+def test_a_pipe_is_no_file() -> None:
+    os.mkfifo("pipe.csv")
+    with pytest.raises(CommandError, match="is no file; save what it gives first"):
+        imported(Path("pipe.csv"))
 
 
 @pytest.mark.django_db

@@ -13,10 +13,10 @@ from django.db import transaction
 
 from customers.models import Customer
 from supportdesk.core.actor import Actor
-from supportdesk.core.changes import check_version
+from supportdesk.core.changes import check_version, differing
 from supportdesk.core.events import DomainEvent, Fact, emit, record
 from tickets.enums import Category, Channel, Priority, Sender, Status
-from tickets.events import MessageAdded, TicketCreated, TicketStatusChanged
+from tickets.events import MessageAdded, TicketCreated, TicketStatusChanged, TicketUpdated
 from tickets.models import Message, Ticket
 from tickets.services import lifecycle
 from tickets.status import DONE
@@ -94,7 +94,23 @@ def update_past_ticket(ticket_id: int, past: PastTicket, *, by: Actor, now: date
             ticket.last_position, ticket.last_activity_at = message.position, max(ticket.last_activity_at, now)
             lifecycle.save(ticket, "last_position", "last_activity_at", now=now)
             emit(_said(message), by=by, at=now)
-        return lifecycle.update_ticket(ticket_id=ticket_id, changes=past.updatable(), by=by, now=now)
+        ticket = lifecycle.update_ticket(ticket_id=ticket_id, changes=past.updatable(), by=by, now=now)
+        _take_times(ticket, past, by=by, now=now)
+        return ticket
+
+
+def _take_times(ticket: Ticket, past: PastTicket, *, by: Actor, now: datetime) -> None:
+    """When it was answered and resolved there, on the ticket that has its status by now."""
+    times = {
+        "first_response_at": past.first_response_at or ticket.first_response_at,
+        "resolved_at": past.resolved_at if past.status in DONE else None,
+    }
+    changed = differing(ticket, times)
+    if changed:
+        for name in changed:
+            setattr(ticket, name, times[name])
+        lifecycle.save(ticket, *changed, now=now)
+        emit(TicketUpdated(subject_id=ticket.pk, fields=sorted(changed)), by=by, at=now)
 
 
 def _ticket(past: PastTicket, now: datetime) -> Ticket:

@@ -12,7 +12,7 @@ from supportdesk.core.errors import DomainError, InvalidInput, StaleVersion
 from supportdesk.core.models import ImportRecord
 from supportdesk.importing import mapping
 from supportdesk.importing.cells import Cells, Fault
-from supportdesk.importing.outcome import Outcome
+from supportdesk.importing.outcome import OTHER_NAME, Outcome
 from supportdesk.importing.reading import Row
 from supportdesk.importing.running import ImportCommand, Refuse
 from tickets.enums import Category, Channel, Priority, Status
@@ -95,6 +95,8 @@ class Command(ImportCommand):
         outcome.rows["made"] += len(tickets)
         for one in fresh:
             outcome.odd.update(one.odd)
+            if one.name and one.name.casefold() != customers[one.email_index].name.casefold():
+                outcome.odd[OTHER_NAME] += 1
 
     def _customers(self, fresh: list["_Read"], outcome: Outcome) -> dict[str, Customer]:
         """By blind index: those that are there, and new ones for the rest. One that is there is left as it is."""
@@ -112,7 +114,7 @@ class Command(ImportCommand):
         return found | {customer.email_index or "": customer for customer in made}
 
     def _update(self, one: "_Read", record: ImportRecord, outcome: Outcome, refuse: Refuse) -> None:
-        customer = Customer.objects.filter(email_index=one.email_index).first()
+        customer = Customer.objects.filter(email_index=one.email_index, tickets=record.subject_id).first()
         if customer is None:
             refuse(one.line, [one.fault("email", "names another customer than before")])
             return
@@ -134,6 +136,9 @@ class Command(ImportCommand):
         record.digest, record.subject_version, record.seen_at = one.digest, ticket.version, self.now
         record.save(update_fields=["digest", "subject_version", "seen_at"])
         outcome.rows["changed"] += 1
+        outcome.odd.update(one.odd)
+        if ticket.messages.filter(position=1).exclude(body=one.description).exists():
+            outcome.odd["another description than before; the first is kept"] += 1
 
 
 class _Read:
@@ -143,12 +148,12 @@ class _Read:
         self.line, self.cells = line, cells
         self.digest = hashlib.sha256(json.dumps(raw, sort_keys=True).encode()).hexdigest()
         self.external_id = cells.text("id", limit=191, required=True)
-        self.name = cells.text("name", limit=200)
+        self.name = cells.line("name", limit=200)
         self.email = cells.text("email", limit=254, required=True)
         self.email_index = self._email_index()
-        self.subject = cells.filled(cells.text("subject", limit=300, required=True))
-        self.description = cells.filled(cells.text("description", limit=65_536, required=True))
-        self.resolution = cells.filled(cells.text("resolution", limit=65_536))
+        self.subject = cells.line("subject", limit=300, required=True, filled=True)
+        self.description = cells.text("description", limit=65_536, required=True, filled=True)
+        self.resolution = cells.text("resolution", limit=65_536, filled=True)
         self.status = Status(cells.word("status", Status.OPEN))
         self.priority = Priority(cells.word("priority", Priority.NORMAL))
         self.channel = Channel(cells.word("channel", Channel.EMAIL))
@@ -157,7 +162,7 @@ class _Read:
         self.first_response_at = cells.time("first_response_at")
         self.resolved_at = cells.time("resolved_at")
         self.rating = cells.rating("rating")
-        self.language = cells.text("language", limit=16)
+        self.language = cells.language("language")
         self.tags = self._tags()
         self.attributes = cells.group(cells.table.attributes, limit=1_000)
         self.customer_attributes = cells.group(cells.table.customer_attributes, limit=1_000)
