@@ -12,7 +12,7 @@ from supportdesk.core.errors import DomainError, InvalidInput, StaleVersion
 from supportdesk.core.models import ImportRecord
 from supportdesk.importing import mapping
 from supportdesk.importing.cells import Cells, Fault
-from supportdesk.importing.outcome import Outcome
+from supportdesk.importing.outcome import OTHER_NAME, Outcome
 from supportdesk.importing.reading import Row
 from supportdesk.importing.running import ImportCommand, Refuse
 
@@ -31,26 +31,42 @@ class Command(ImportCommand):
         records = self._records(read)
         known = self._customers(read, records)
         fresh: list[_Read] = []
-        met: set[str] = set()
+        again: list[_Read] = []  # about a customer that an earlier row of the batch is about
+        keys: set[str] = set()
+        emails: set[str] = set()
         same: list[int] = []
         for one in read:
             record = records.get(one.key)
             there = known.get(one.email_index)
-            marks = {one.key, one.email_index} - {""}
-            if marks & met or (record is not None and record.seen_at == self.now):
-                refuse(one.line, [one.fault("id" if one.external_id in met else "email", "stands in this file twice")])
-            elif record is None and there is None:
-                fresh.append(one)
-            elif record is None and there is not None:
-                self._complete(one, there, outcome, refuse)
+            if one.key in keys or (record is not None and record.seen_at == self.now):
+                refuse(one.line, [one.fault("id" if one.external_id else "email", "stands in this file twice")])
             elif record is not None and record.digest == one.digest:
                 same.append(record.pk)
+            elif one.email_index in emails:
+                again.append(one)
             elif record is not None:
                 self._change(one, record, outcome, refuse)
-            met |= marks
+            elif there is not None:
+                self._complete(one, there, outcome, refuse)
+            else:
+                fresh.append(one)
+            keys.add(one.key)
+            emails |= {one.email_index} - {""}
         ImportRecord.objects.filter(pk__in=same).update(seen_at=self.now)
         outcome.rows["skipped"] += len(same)
         self._create(fresh, outcome)
+        for one in again:
+            self._take(one, records.get(one.key), outcome, refuse)
+
+    def _take(self, one: "_Read", record: ImportRecord | None, outcome: Outcome, refuse: Refuse) -> None:
+        """A row by itself, after whatever the others made of its customer."""
+        there = Customer.objects.filter(email_index=one.email_index).first()
+        if record is not None:
+            self._change(one, record, outcome, refuse)
+        elif there is not None:
+            self._complete(one, there, outcome, refuse)
+        else:
+            self._create([one], outcome)
 
     def _read(self, batch: list[tuple[Row, Cells]], refuse: Refuse) -> list["_Read"]:
         read = []
@@ -90,6 +106,8 @@ class Command(ImportCommand):
         updated = self._updated(one, there.pk, blank, None, refuse)
         if updated is not None:
             self._record(one, updated).save(force_insert=True)
+            if updated.name.casefold() != str(one.values["name"]).casefold():
+                outcome.odd[OTHER_NAME] += 1
             outcome.rows["changed" if updated.version != there.version else "skipped"] += 1
 
     def _change(self, one: "_Read", record: ImportRecord, outcome: Outcome, refuse: Refuse) -> None:
@@ -133,12 +151,12 @@ class _Read:
         self.digest = hashlib.sha256(json.dumps(dict(cells.cells), sort_keys=True).encode()).hexdigest()
         self.external_id = cells.text("id", limit=191)
         self.values: dict[str, str | None] = {
-            "name": cells.text("name", limit=200, required=True),
+            "name": cells.line("name", limit=200, required=True),
             "email": cells.text("email", limit=254) or None,
             "phone": cells.text("phone", limit=50) or None,
             "address": cells.text("address", limit=1_000) or None,
-            "timezone": cells.text("timezone", limit=64),
-            "language": cells.text("language", limit=16).lower(),
+            "timezone": cells.timezone("timezone"),
+            "language": cells.language("language"),
         }
         self.attributes = cells.group(cells.table.attributes, limit=1_000)
         self.email_index = self._email_index()
