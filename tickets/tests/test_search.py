@@ -96,6 +96,31 @@ def test_names_and_numbers_are_found_where_no_text_has_the_words(agent: Agent) -
     assert found(api, "18744") == found(api, "#18744") == [mentioned.pk]
 
 
+@pytest.mark.parametrize(
+    ("language", "said"),
+    [
+        ("en", "order 4471 is late"),
+        ("en", "order-4471 is late, see https://shop.example/orders/4471"),
+        ("de", "Bestellung Nr.4471 fehlt"),
+        ("ar", "الطلب رقم4471 ناقص"),
+        ("ja", "注文番号は#4471です。"),
+        ("zh", "訂單4471號"),
+        ("xx", "SO4471/2"),
+    ],
+)
+def test_a_number_is_found_whatever_stands_beside_it(agent: Agent, language: str, said: str) -> None:
+    ticket = make_ticket(description=said, language=language)
+    titled = make_ticket(subject=said, language=language)
+    make_ticket(description="order 44710 and 14471", language=language)
+    api = Api(agent)
+    assert found(api, "4471") == found(api, "#4471") == [ticket.pk, titled.pk]
+
+
+def test_more_digits_than_any_number_has_are_no_words(agent: Agent) -> None:
+    ticket = make_ticket(description=f"{'7' * 3_000} is a lot", language="en")
+    assert found(Api(agent), "lot") == [ticket.pk]
+
+
 def test_what_is_found_is_highlighted_as_plain_text(agent: Agent) -> None:
     api = Api(agent)
     ticket = make_ticket(
