@@ -10,6 +10,7 @@ from functools import cache
 
 from django.contrib.auth.hashers import check_password, make_password
 
+from agents.identity import compared_email
 from agents.models import Agent, LoginSession
 from supportdesk.core import limits
 from supportdesk.core.crypto import blind_index
@@ -41,15 +42,15 @@ def verify(*, email: str, password: str, network: str, now: datetime) -> Agent:
     Raises TooManyAttempts before any check, and BadCredentials; both alike, and after the same work, for accounts that
     exist and for those that do not.
     """
-    account = email.strip().casefold()
+    account = compared_email(email)
     if _is_known(account, network, now):
         account = f"{account} {network}"
     wait = max(limits.take(PER_ACCOUNT, account), limits.take(PER_NETWORK, network))
     if wait:
         LOGINS.labels("limited").inc()
         raise TooManyAttempts("Too many attempts. Try again later.", retry_after=wait)
-    agent = Agent.objects.get_queryset().filter(email__iexact=email.strip()).first()
-    fits = check_password(password, agent.password if agent else _unknown_account_hash())
+    agent, nobodys = Agent.objects.get_queryset().known_as(email).first(), _unknown_account_hash()
+    fits = check_password(password, agent.password if agent else nobodys)
     if agent is None or not fits or not agent.is_active:
         LOGINS.labels("refused").inc()
         raise BadCredentials("The e-mail address or the password is wrong.")
@@ -65,11 +66,14 @@ def network_index(network: str) -> str:
 
 
 def _is_known(account: str, network: str, now: datetime) -> bool:
-    sessions = LoginSession.objects.filter(agent__email__iexact=account, created_at__gt=now - KNOWN_FOR)
+    agent = Agent.objects.get_queryset().known_as(account)
+    sessions = LoginSession.objects.filter(agent__in=agent, created_at__gt=now - KNOWN_FOR)
     return sessions.filter(network_index=network_index(network)).exists()
 
 
 @cache
 def _unknown_account_hash() -> str:
-    """A hash no password fits, made with the present hasher, so that an unknown account costs the same check."""
+    """A hash no password fits, made with the present hasher, so that an unknown account costs the same check. Asked
+    for by every check, so that the first one, which makes it, says nothing either.
+    """
     return make_password(uuid.uuid4().hex)

@@ -12,6 +12,7 @@ from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
 from agents.enums import Availability, Role, Scope
+from agents.identity import compared_email
 from supportdesk.core.actor import Actor, ActorKind
 
 
@@ -78,6 +79,10 @@ class AgentQuerySet(models.QuerySet["Agent"]):
             reach |= Q(pk=actor.id)
         return self.filter(reach)
 
+    def known_as(self, email: str) -> "AgentQuerySet":
+        """The agent of this address, in any case of its letters. Answered by the index that keeps it unique."""
+        return self.alias(compared=Lower("email")).filter(compared=compared_email(email))
+
     def reaching(self, department_id: int | None, *, or_id: int | None = None) -> "AgentQuerySet":
         """Active agents who see what belongs to the department (None: to no department), and agent `or_id`."""
         active = self.filter(is_active=True)
@@ -96,7 +101,7 @@ class AgentManager(BaseUserManager["Agent"]):
 
     def get_by_natural_key(self, username: str | None) -> "Agent":
         """By e-mail address in any case; what Django's own login form asks."""
-        return self.get(email__iexact=username)
+        return self.get_queryset().known_as(username or "").get()
 
 
 class Agent(AbstractBaseUser):

@@ -10,6 +10,7 @@ from django.db import IntegrityError, transaction
 
 from agents.enums import Role
 from agents.events import AgentAvailabilityChanged, AgentCreated, AgentRoleChanged, AgentUpdated
+from agents.identity import kept_email
 from agents.models import Agent, Department, Specialization
 from supportdesk.core.actor import Actor, ActorKind
 from supportdesk.core.changes import check_version, differing
@@ -57,12 +58,12 @@ def create_agent(
 ) -> Agent:
     """A new agent, offline. Without a password they cannot log in until one is set.
 
-    Raises Forbidden (only administrators add agents), EmailTaken, InvalidInput (weak password).
+    Raises Forbidden (only administrators add agents), EmailTaken, InvalidInput (not an address, a weak password).
     """
     if by.kind != ActorKind.SYSTEM and by.role != Role.ADMIN:
         raise Forbidden("Only administrators add agents.")
     agent = Agent(
-        email=email.strip(),
+        email=kept_email(email),
         name=name,
         role=role,
         department=department,
@@ -87,7 +88,7 @@ def update_agent(
     """Applies `changes` (field name to new value; `password` in plain). What equals the present value is no change.
 
     A new password or role, and deactivation, end every login of the agent at once. Raises NotFound, InvalidInput (a
-    field that the actor may not set, a weak password), EmailTaken, StaleVersion.
+    field that the actor may not set, not an address, a weak password), EmailTaken, StaleVersion.
     """
     with transaction.atomic():
         agent = Agent.objects.visible_to(by).select_for_update(of=("self",)).filter(pk=agent_id).first()
@@ -118,6 +119,8 @@ def _refuse_forbidden(changes: Mapping[str, Any], allowed: frozenset[str]) -> No
 def _apply(agent: Agent, changes: Mapping[str, Any]) -> set[str]:
     """Sets what differs on the instance (many-to-many fields at once) and returns the names of what did."""
     plain = {name: value for name, value in changes.items() if name not in _MANY | {"password"}}
+    if "email" in plain:
+        plain["email"] = kept_email(plain["email"])
     changed = differing(agent, plain)
     for name in changed:
         setattr(agent, name, plain[name])

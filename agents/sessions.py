@@ -100,8 +100,9 @@ def log_out(*, session: LoginSession, by: Actor, now: datetime) -> None:
 
 
 def prune(*, now: datetime) -> int:
-    """Deletes sessions that can no longer be used, in batches; returns how many."""
-    finished = LoginSession.objects.filter(Q(expires_at__lte=now) | Q(ended_at__lte=now - settings.REFRESH_GRACE))
+    """Deletes sessions that are over and tell no more from where their agent logs in, in batches; returns how many."""
+    over = Q(expires_at__lte=now) | Q(ended_at__lte=now - settings.REFRESH_GRACE)
+    finished = LoginSession.objects.filter(over, created_at__lte=now - credentials.KNOWN_FOR)
     deleted = 0
     while batch := list(finished.values_list("pk", flat=True)[:PRUNE_BATCH]):
         deleted += LoginSession.objects.filter(pk__in=batch).delete()[0]

@@ -8,7 +8,7 @@ import pytest
 from django.conf import settings
 from django.utils import timezone
 
-from agents import services, sessions
+from agents import credentials, services, sessions
 from agents.credentials import BadCredentials
 from agents.models import LoginSession
 from agents.sessions import BadToken
@@ -168,16 +168,15 @@ def test_login_over_http_with_and_without_the_agents_id() -> None:
     assert refreshed.body["refresh"] != plain.body["refresh"]
 
 
-def test_prune_deletes_what_can_no_longer_be_used() -> None:
-    agent = make_agent()
-    now = timezone.now()
-    ended, live = log_in(agent.email, now=now), log_in(agent.email, now=now)
-    session = LoginSession.objects.earliest("pk")
-    sessions.log_out(session=session, by=actor_of(agent), now=now)
+def test_prune_deletes_what_is_over_and_tells_no_known_place_any_more() -> None:
+    agent, now = make_agent(), timezone.now()
+    log_in(agent.email, now=now)
+    sessions.log_out(session=LoginSession.objects.get(), by=actor_of(agent), now=now)
+    log_in(agent.email, now=now)
     log_in(agent.email, now=now - settings.LOGIN_SESSION_LIFETIME - timedelta(days=1))
-    assert sessions.prune(now=now + timedelta(seconds=31)) == 2
-    assert LoginSession.objects.count() == 1
-    assert ended.refresh != live.refresh
+    log_in(agent.email, now=now - credentials.KNOWN_FOR)
+    assert sessions.prune(now=now + timedelta(seconds=31)) == 1
+    assert sessions.prune(now=now + credentials.KNOWN_FOR) == 3
 
 
 def _jti(token: str) -> str:
