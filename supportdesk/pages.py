@@ -1,5 +1,7 @@
 """Failures outside the REST framework: a page for people in the admin, problem JSON for everybody else."""
 
+from collections.abc import Callable
+
 import structlog
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -12,9 +14,26 @@ PAGES = {
     403: "You may not do this.",
     404: "There is nothing at this address, or nothing that you may see.",
     500: "Something went wrong on our side. It has been logged; quote the id below when you report it.",
+    503: "A part that we need does not answer. Try again in a moment.",
 }
 
 log = structlog.get_logger("supportdesk.errors")
+
+
+class UnavailableMiddleware:
+    """What cannot be done now is a 503 behind every door, and not a bug."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.get_response(request)
+
+    def process_exception(self, request: HttpRequest, raised: Exception) -> HttpResponse | None:
+        error = exceptions.unavailable(raised)
+        if error is None:
+            return None
+        return _page(request, error.status) or exceptions.problem(error)
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:

@@ -10,7 +10,7 @@ from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
 from django.db.models import Model, QuerySet
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
 
@@ -51,7 +51,12 @@ class ServiceForm(forms.Form):
         return {name: self.cleaned_data[name] for name in self.changed_data if name != "version"}
 
     def take(self, problem: DomainError) -> None:
-        """Shows what a service refused at the field that it names, or above the form."""
+        """Shows what a service refused at the field that it names, or above the form.
+
+        Raises what is no refusal but a fault of ours: that is a page of its own.
+        """
+        if problem.status >= 500:
+            raise problem
         placed = False
         for error in problem.errors:
             if error.field in self.fields:
@@ -148,6 +153,10 @@ class ServiceAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
         title = str(self.opts.verbose_name_plural).capitalize()
         return super().changelist_view(request, {"title": title, **(extra_context or {})})
+
+    def history_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
+        """Django's page of its own log, which nothing of ours writes, under the name of whom it is about."""
+        raise Http404
 
     def build_form(self, request: HttpRequest, obj: Any) -> ServiceForm:
         initial = {} if obj is None else {"version": obj.version, **self.initial(obj)}

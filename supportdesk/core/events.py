@@ -6,17 +6,22 @@ from datetime import datetime, timedelta
 from functools import cache
 from typing import Any, ClassVar, Protocol
 
+import structlog
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import DatabaseError, connection, transaction
 from django.db.transaction import TransactionManagementError
 from django.utils.module_loading import import_string
 
 from supportdesk.core import wakeup
 from supportdesk.core.actor import Actor, Door
+from supportdesk.core.errors import Unavailable
 from supportdesk.core.models import Delivery, Event
 from supportdesk.core.observability.middleware import current_request_id
 
 BULK_SIZE = 2_000
+RETRY_AFTER_SECONDS = 5
+
+log = structlog.get_logger("supportdesk.events")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,7 +114,8 @@ def emit(*events: DomainEvent, by: Actor, at: datetime) -> None:
     """Records facts in the caller's transaction, so that a change and its event are there together or not at all, runs
     what follows within it, and notes what is to follow later. Nothing later follows from imported history.
 
-    Raises TransactionManagementError outside a transaction, and whatever refuses the change.
+    Raises TransactionManagementError outside a transaction, Unavailable when the facts cannot be written down (nothing
+    happens unrecorded), and whatever refuses the change.
     """
     rows = record(facts=(Fact(event=event, at=at) for event in events), by=by)
     reactions = table()
@@ -125,7 +131,12 @@ def record(*, facts: Iterable[Fact], by: Actor) -> list[Event]:
     """As `emit`, for facts that happened at different instants: imported history, from which nothing follows."""
     if not connection.in_atomic_block:
         raise TransactionManagementError("An event must be recorded in the transaction of the change it states.")
-    return Event.objects.bulk_create((_row(fact, by) for fact in facts), batch_size=BULK_SIZE)
+    try:
+        return Event.objects.bulk_create((_row(fact, by) for fact in facts), batch_size=BULK_SIZE)
+    except DatabaseError as error:
+        log.exception("event not recorded")
+        detail = "What happens cannot be recorded now, so nothing is done. Try again soon."
+        raise Unavailable(detail, retry_after=RETRY_AFTER_SECONDS) from error
 
 
 def table() -> Mapping[type[DomainEvent], Reactions]:

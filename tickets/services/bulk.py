@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from supportdesk.core.actor import Actor
-from supportdesk.core.errors import DomainError
+from supportdesk.core.errors import DomainError, Unavailable
 from tickets.models import Ticket
 from tickets.services import lifecycle
 
@@ -28,6 +28,7 @@ class Outcome:
 
 def update_tickets(targets: Sequence[Target], *, changes: Mapping[str, Any], by: Actor, now: datetime) -> list[Outcome]:
     """Each ticket for itself: what one refuses does not stop the others. Outcomes are in the order of the targets.
+    Raises Unavailable.
 
     Worked in the order of ids, so that two such calls that share a transaction each never wait for each other in turn.
     """
@@ -37,6 +38,8 @@ def update_tickets(targets: Sequence[Target], *, changes: Mapping[str, Any], by:
             ticket = lifecycle.update_ticket(
                 ticket_id=target.id, changes=changes, by=by, now=now, expected_version=target.version
             )
+        except Unavailable:
+            raise  # which is about us and not about the ticket
         except DomainError as refused:
             outcomes[target.id] = Outcome(id=target.id, refused=refused)
         else:

@@ -67,6 +67,12 @@ def problem_response(raised: Exception, context: dict[str, Any]) -> Response | N
     return response
 
 
+def unavailable(raised: Exception) -> DomainError | None:
+    """The 503 that an exception means outside the REST framework; None when it means something else."""
+    error = _as_domain_error(raised)
+    return error if error is not None and error.status == 503 else None
+
+
 def bad_request(request: HttpRequest, exception: Exception) -> JsonResponse:
     """handler400."""
     return problem(InvalidInput("The request could not be read."))
