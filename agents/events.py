@@ -42,8 +42,10 @@ class AgentAvailabilityChanged(AgentEvent):
 
 @dataclass(frozen=True, kw_only=True)
 class AgentLoggedIn(AgentEvent):
+    """`session_id` is null for the admin, whose sessions are Django's."""
+
     name: ClassVar[str] = "agent.logged_in"
-    session_id: int
+    session_id: int | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +53,7 @@ class AgentLoggedOut(AgentEvent):
     """One session ended by its owner, or by the reuse of a refresh token that was already replaced."""
 
     name: ClassVar[str] = "agent.logged_out"
-    session_id: int
+    session_id: int | None
     reason: str
 
 

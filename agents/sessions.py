@@ -99,6 +99,20 @@ def log_out(*, session: LoginSession, by: Actor, now: datetime) -> None:
             _end(locked, reason="logout", by=by, now=now)
 
 
+def enter_admin(*, agent: Agent, now: datetime, request_id: str) -> None:
+    """Notes that the agent's password opened the admin. Raises Unavailable, and then it must stay shut."""
+    with transaction.atomic():
+        entered = AgentLoggedIn(subject_id=agent.pk, session_id=None)
+        emit(entered, by=_at_admin(agent, request_id), at=now)
+
+
+def leave_admin(*, agent: Agent, now: datetime, request_id: str) -> None:
+    """Notes that the agent closed the admin. Raises Unavailable."""
+    with transaction.atomic():
+        left = AgentLoggedOut(subject_id=agent.pk, session_id=None, reason="logout")
+        emit(left, by=_at_admin(agent, request_id), at=now)
+
+
 def prune(*, now: datetime) -> int:
     """Deletes sessions that are over and tell no more from where their agent logs in, in batches; returns how many."""
     over = Q(expires_at__lte=now) | Q(ended_at__lte=now - settings.REFRESH_GRACE)
@@ -107,6 +121,10 @@ def prune(*, now: datetime) -> int:
     while batch := list(finished.values_list("pk", flat=True)[:PRUNE_BATCH]):
         deleted += LoginSession.objects.filter(pk__in=batch).delete()[0]
     return deleted
+
+
+def _at_admin(agent: Agent, request_id: str) -> Actor:
+    return actor_for(agent, led=frozenset(), origin=Door.ADMIN, request_id=request_id)
 
 
 def _rotate(session: LoginSession, now: datetime) -> None:

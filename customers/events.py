@@ -26,7 +26,9 @@ class CustomerUpdated(CustomerEvent):
 
 @dataclass(frozen=True, kw_only=True)
 class CustomerRead(CustomerEvent):
-    """Somebody was shown the customer's data; `through` says where: `record`, `ticket`, `admin` or `export`."""
+    """Somebody was shown the customer's data, or what the customer wrote. `through` says where: `record`, `history`,
+    `ticket`, `messages`, `notes`, `attachments`, `file`, `admin` or `export`.
+    """
 
     name: ClassVar[str] = "customer.read"
     through: str

@@ -7,15 +7,16 @@ from django.contrib.admin import AdminSite
 from django.contrib.admin.forms import AdminAuthenticationForm
 from django.contrib.auth.models import Group
 from django.db.models import Count, Q
-from django.http import Http404, HttpRequest, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils import timezone
 
-from agents import credentials
+from agents import credentials, sessions
 from agents.credentials import BadCredentials, TooManyAttempts
 from agents.selectors import actor_for, led_departments
 from supportdesk.core.actor import Door
 from supportdesk.core.network import client_network
+from supportdesk.core.observability.middleware import current_request_id
 from tickets import selectors
 from tickets.enums import Priority, Status
 from tickets.models import Ticket
@@ -39,6 +40,7 @@ class LoginForm(AdminAuthenticationForm):
             except BadCredentials:
                 raise self.get_invalid_login_error() from None
             self.confirm_login_allowed(agent)
+            sessions.enter_admin(agent=agent, now=timezone.now(), request_id=current_request_id())
             self.user_cache = agent
         return dict(self.cleaned_data)
 
@@ -70,6 +72,16 @@ class DeskSite(AdminSite):
     def password_change(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
         """On the agent's own page: there it goes through the service, which ends every other login."""
         return HttpResponseRedirect(reverse("admin:agents_agent_change", args=[request.user.pk]))
+
+    def autocomplete_view(self, request: HttpRequest) -> HttpResponse:
+        """No field of ours uses it, and it would find people without leaving a trace."""
+        raise Http404
+
+    def logout(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
+        if request.method == "POST" and request.user.is_authenticated:
+            agent: Any = request.user
+            sessions.leave_admin(agent=agent, now=timezone.now(), request_id=current_request_id())
+        return super().logout(request, extra_context)
 
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
         return super().index(request, {**_overview(request), **(extra_context or {})})

@@ -14,12 +14,13 @@ from django.utils.timesince import timesince
 
 from agents.admin import DeskAdmin
 from agents.models import Agent, Department
+from customers.audit import record_read
 from supportdesk.core.actor import Actor, ActorKind
 from supportdesk.core.admin import ServiceForm
 from supportdesk.core.api.fields import MAX_ID
-from supportdesk.core.errors import DomainError, NotFound
+from supportdesk.core.errors import DomainError, NotFound, Unavailable
 from supportdesk.core.models import Event
-from tickets import selectors
+from tickets import audit, selectors
 from tickets.enums import Category, Channel, Priority, Sender, Status
 from tickets.models import Ticket
 from tickets.models.ticket import MAX_TAG_LENGTH, MAX_TAGS
@@ -168,6 +169,14 @@ class TicketAdmin(DeskAdmin):
             return queryset.filter(pk=int(term)), False
         return queryset.filter(subject__icontains=term), False
 
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
+        page = super().changelist_view(request, extra_context)
+        shown = getattr(page, "context_data", {}).get("cl")
+        if shown is not None:
+            ids, by = [ticket.pk for ticket in shown.result_list], self.actor(request)
+            audit.record_search(ids=ids, parameters=request.GET, through="admin", by=by, now=timezone.now())
+        return page
+
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False  # tickets come from customers, through the API
 
@@ -199,6 +208,8 @@ class TicketAdmin(DeskAdmin):
             try:
                 act(pk, by)
                 count += 1
+            except Unavailable:
+                raise
             except DomainError as problem:
                 messages.error(request, f"#{pk}: {problem.detail}")
         if count:
@@ -249,6 +260,8 @@ class TicketAdmin(DeskAdmin):
         return super().changeform_view(request, object_id, form_url, extra_context)
 
     def beside(self, request: HttpRequest, obj: Any) -> dict[str, Any]:
+        by, now = self.actor(request), timezone.now()
+        record_read(customer_id=obj.customer_id, through="admin", by=by, now=now, ticket_id=obj.pk)
         events = list(self._latest(selectors.timeline(ticket_id=obj.pk, actor=self.actor(request)), "at"))
         return {
             "thread": self._thread(request, obj),

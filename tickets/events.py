@@ -110,6 +110,18 @@ class TicketsExported(DomainEvent):
 
 
 @dataclass(frozen=True, kw_only=True)
+class TicketsSearched(DomainEvent):
+    """Somebody looked for a person or their words among tickets: which were shown, and by which parameters."""
+
+    name: ClassVar[str] = "tickets.searched"
+    subject_type: ClassVar[str] = "tickets"
+    subject_id: int = 0
+    through: str
+    ids: list[int]
+    parameters: list[str]
+
+
+@dataclass(frozen=True, kw_only=True)
 class SavedViewChanged(DomainEvent):
     """`change` is created, updated or deleted."""
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import FilteredRelation, OuterRef, Q, QuerySet, Subquery
+from django.db.models import F, FilteredRelation, OuterRef, Q, QuerySet, Subquery
 
 from agents.enums import Scope
 from customers.models import Customer
@@ -60,26 +60,36 @@ def history(*, customer_id: int, actor: Actor) -> TicketQuerySet:
 
 
 def messages(*, ticket_id: int, actor: Actor) -> QuerySet[Message]:
-    """The conversation. Raises NotFound."""
-    said = Message.objects.filter(ticket=seen(ticket_id, actor))
+    """The conversation, each message with its `customer_id`. Raises NotFound."""
+    said = Message.objects.filter(ticket=seen(ticket_id, actor)).annotate(customer_id=F("ticket__customer_id"))
     return said.select_related("agent").prefetch_related("attachments")
 
 
 def notes(*, ticket_id: int, actor: Actor) -> QuerySet[Note]:
-    """The agents' notes. Raises NotFound."""
+    """The agents' notes, each with its `customer_id`. Raises NotFound."""
     if not actor.may(Scope.NOTES_READ):
         raise NotFound
-    return Note.objects.filter(ticket=seen(ticket_id, actor)).select_related("author").prefetch_related("mentions")
+    written = Note.objects.filter(ticket=seen(ticket_id, actor)).annotate(customer_id=F("ticket__customer_id"))
+    return written.select_related("author").prefetch_related("mentions")
 
 
 def attachments(*, ticket_id: int, actor: Actor) -> QuerySet[Attachment]:
-    """The ticket's files. Raises NotFound."""
-    return Attachment.objects.filter(ticket=seen(ticket_id, actor)).select_related("uploaded_by")
+    """The ticket's files, each with its `customer_id`. Raises NotFound."""
+    files = Attachment.objects.filter(ticket=seen(ticket_id, actor)).annotate(customer_id=F("ticket__customer_id"))
+    return files.select_related("uploaded_by")
 
 
 def timeline(*, ticket_id: int, actor: Actor) -> QuerySet[Event]:
     """Everything that happened to the ticket. Raises NotFound."""
     return Event.objects.filter(subject_type="ticket", subject_id=seen(ticket_id, actor))
+
+
+def customer_of(ticket_id: int, actor: Actor) -> int:
+    """Whose ticket it is. Raises NotFound."""
+    customer_id = Ticket.objects.visible_to(actor).filter(pk=ticket_id).values_list("customer_id", flat=True).first()
+    if customer_id is None:
+        raise NotFound
+    return customer_id
 
 
 def seen(ticket_id: int, actor: Actor) -> int:

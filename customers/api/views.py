@@ -1,7 +1,6 @@
 """Customers. Their tickets are served by tickets.api."""
 
-from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -15,6 +14,7 @@ from customers.models import Customer, CustomerQuerySet
 from supportdesk.core.api.pagination import Ordering
 from supportdesk.core.api.schema import operation
 from supportdesk.core.api.views import ApiViewSet, expected_version, versioned
+from supportdesk.core.errors import StaleVersion
 
 
 class CustomerViewSet(ApiViewSet):
@@ -37,13 +37,13 @@ class CustomerViewSet(ApiViewSet):
     def list(self, request: Request) -> Response:
         answer = self.page(self._visible(), CustomerOut)
         audit.record_listing(
-            ids=self.shown, parameters=request.query_params, through="list", by=self.actor, now=self.now
+            ids=[customer.pk for customer in self.shown],
+            parameters=request.query_params,
+            through="list",
+            by=self.actor,
+            now=self.now,
         )
         return answer
-
-    def beside(self, rows: Sequence[Any]) -> dict[str, Any]:
-        self.shown = [customer.pk for customer in rows]
-        return {}
 
     @operation(
         "Create a customer",
@@ -76,13 +76,16 @@ class CustomerViewSet(ApiViewSet):
         errors=[services.IdentityTaken],
     )
     def partial_update(self, request: Request, pk: int) -> Response:
-        customer = services.update_customer(
-            customer_id=pk,
-            changes=self.read(CustomerUpdate),
-            by=self.actor,
-            now=self.now,
-            expected_version=expected_version(request),
-        )
+        by, now, changes = self.actor, self.now, self.read(CustomerUpdate)
+        try:
+            customer = services.update_customer(
+                customer_id=pk, changes=changes, by=by, now=now, expected_version=expected_version(request)
+            )
+        except StaleVersion:
+            audit.record_read(customer_id=pk, through="record", by=by, now=now)  # the refusal says what is there now
+            raise
+        if customer.updated_at != now:
+            audit.record_read(customer_id=pk, through="record", by=by, now=now)  # what changes nothing is a reading
         return versioned(CustomerOut(customer).data, customer.version)
 
     def _visible(self) -> CustomerQuerySet:

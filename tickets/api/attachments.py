@@ -7,6 +7,7 @@ from rest_framework.parsers import MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from customers.audit import record_read
 from supportdesk.core.api.filters import refuse_unknown
 from supportdesk.core.api.pagination import Ordering
 from supportdesk.core.api.renderers import FileRenderer
@@ -25,10 +26,11 @@ class AttachmentViewSet(OnTicketViewSet):
     orderings: ClassVar = {"id": Ordering("pk"), "-id": Ordering("pk", descending=True)}
     queryset = Attachment.objects.none()
     parser_classes = (MultiPartParser,)
+    through = "attachments"
 
     @operation("List a ticket's files", returns=AttachmentOut(many=True), example=examples.ATTACHMENT)
     def list(self, request: Request, pk: int) -> Response:
-        return self.page(selectors.attachments(ticket_id=pk, actor=self.actor), AttachmentOut)
+        return self.page_of_ticket(selectors.attachments(ticket_id=pk, actor=self.actor), AttachmentOut, pk)
 
     @operation(
         "Add a file",
@@ -51,6 +53,8 @@ class AttachmentViewSet(OnTicketViewSet):
         """Always as a download, with the type that its content has and in a sandbox without rights."""
         refuse_unknown(request, ())
         found, content = attachments.opened(ticket_id=pk, attachment_id=attachment, by=self.actor)
+        whose = found.ticket.customer_id
+        record_read(customer_id=whose, through="file", by=self.actor, now=self.now, ticket_id=pk)
         headers = {
             "Content-Security-Policy": "default-src 'none'; sandbox",
             "X-Content-Type-Options": "nosniff",

@@ -9,6 +9,17 @@ from supportdesk.core.api.trimming import Wanted
 from tickets.api.serializers import TicketDetail
 from tickets.selectors import Detail
 
+# Of a ticket's own members: who its customer is, and what they told us in their own words.
+_TELLING = frozenset({"customer", "description", "attributes"})
+
+
+def tells_of_customer(wanted: Wanted | None) -> bool:
+    """Whether the part `ticket` of an answer that is trimmed so says something of the customer."""
+    if wanted is None:
+        return True
+    members = wanted.get("ticket")
+    return members is not None and (not members or not _TELLING.isdisjoint(members))
+
 
 def represent(detail: Detail, actor: Actor, wanted: Wanted | None = None) -> Any:
     parts = {

@@ -3,13 +3,15 @@
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
+from django.db.models import QuerySet
 from django.http.response import HttpResponseBase
+from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from agents.enums import EVERY_ROLE, Role, Scope
 from agents.models import Agent
-from customers import audit
+from customers.audit import record_read
 from supportdesk.core.actor import ActorKind
 from supportdesk.core.api import trimming
 from supportdesk.core.api.filters import refuse_unknown
@@ -17,10 +19,11 @@ from supportdesk.core.api.pagination import Ordering
 from supportdesk.core.api.renderers import FileRenderer
 from supportdesk.core.api.schema import operation
 from supportdesk.core.api.views import ApiViewSet, expected_version, versioned
+from supportdesk.core.errors import StaleVersion
 from supportdesk.core.models import Event
-from tickets import search, selectors
+from tickets import audit, search, selectors
 from tickets.api import examples, export
-from tickets.api.detail import represent
+from tickets.api.detail import represent, tells_of_customer
 from tickets.api.filters import HistoryFilter, TicketFilter
 from tickets.api.serializers import (
     BulkResults,
@@ -71,7 +74,10 @@ class TicketViewSet(ApiViewSet):
     @operation("List tickets", returns=FoundTicket(many=True), example=examples.ROW)
     def list(self, request: Request) -> Response:
         """The order of work: those first whose customer has waited closest to too long, those that are done last."""
-        return self.page(selectors.listed(self.actor), FoundTicket if self._text else TicketRow)
+        answer = self.page(selectors.listed(self.actor), FoundTicket if self._text else TicketRow)
+        ids = [ticket.pk for ticket in self.shown]
+        audit.record_search(ids=ids, parameters=request.query_params, through="list", by=self.actor, now=self.now)
+        return answer
 
     @property
     def _text(self) -> str:
@@ -114,9 +120,9 @@ class TicketViewSet(ApiViewSet):
         wanted = trimming.wanted_of(request, TicketDetail())
         with_customer = self.actor.may(Scope.CUSTOMERS_READ) and (wanted is None or "customer" in wanted)
         detail = selectors.detail(ticket_id=pk, actor=self.actor, identities=with_customer)
-        if with_customer:
+        if with_customer or tells_of_customer(wanted):
             customer_id = detail.ticket.customer_id
-            audit.record_read(customer_id=customer_id, through="ticket", by=self.actor, now=self.now, ticket_id=pk)
+            record_read(customer_id=customer_id, through="ticket", by=self.actor, now=self.now, ticket_id=pk)
         return versioned(represent(detail, self.actor, wanted), detail.ticket.version)
 
     @operation(
@@ -129,13 +135,17 @@ class TicketViewSet(ApiViewSet):
     )
     def partial_update(self, request: Request, pk: int) -> Response:
         """With `If-Match`, only when the ticket still has that version."""
-        ticket = lifecycle.update_ticket(
-            ticket_id=pk,
-            changes=self.read(TicketUpdate),
-            by=self.actor,
-            now=self.now,
-            expected_version=expected_version(request),
-        )
+        by, now, changes = self.actor, self.now, self.read(TicketUpdate)
+        try:
+            ticket = lifecycle.update_ticket(
+                ticket_id=pk, changes=changes, by=by, now=now, expected_version=expected_version(request)
+            )
+        except StaleVersion:  # which says what is there now
+            customer_id = selectors.customer_of(pk, by)
+            record_read(customer_id=customer_id, through="ticket", by=by, now=now, ticket_id=pk)
+            raise
+        if ticket.updated_at != now:  # what changes nothing is a reading
+            record_read(customer_id=ticket.customer_id, through="ticket", by=by, now=now, ticket_id=pk)
         return versioned(represent(selectors.detail_after_change(ticket), self.actor), ticket.version)
 
     @operation(
@@ -170,7 +180,18 @@ def _bulk_result(outcome: bulk.Outcome) -> dict[str, Any]:
 
 
 class OnTicketViewSet(ApiViewSet):
-    """What belongs to one ticket, which the path names."""
+    """What belongs to one ticket, which the path names. A page of it is a reading of what its customer told us."""
+
+    through: ClassVar[str]
+
+    def page_of_ticket(
+        self, queryset: QuerySet[Any], serializer_class: type[serializers.BaseSerializer[Any]], ticket_id: int
+    ) -> Response:
+        answer = self.page(queryset, serializer_class)
+        if self.shown:
+            whose = self.shown[0].customer_id
+            record_read(customer_id=whose, through=self.through, by=self.actor, now=self.now, ticket_id=ticket_id)
+        return answer
 
     def check_reach(self, **path: Any) -> None:
         selectors.seen(path["pk"], self.actor)
@@ -183,10 +204,11 @@ class MessageViewSet(OnTicketViewSet):
         "-position": Ordering("position", descending=True),
     }
     queryset = Message.objects.none()
+    through = "messages"
 
     @operation("List a ticket's messages", returns=MessageOut(many=True), example=examples.MESSAGE)
     def list(self, request: Request, pk: int) -> Response:
-        return self.page(selectors.messages(ticket_id=pk, actor=self.actor), MessageOut)
+        return self.page_of_ticket(selectors.messages(ticket_id=pk, actor=self.actor), MessageOut, pk)
 
     @operation(
         "Add a message",
@@ -199,12 +221,14 @@ class MessageViewSet(OnTicketViewSet):
     )
     def create(self, request: Request, pk: int) -> Response:
         """A customer's message reopens a ticket that waits or is resolved; on a closed one it opens a follow-up."""
-        data = self.read(MessageCreate)
+        data, by, now = self.read(MessageCreate), self.actor, self.now
         try:
             posted = conversation.add_message(
-                **{**data, "sender": Sender(data["sender"])}, ticket_id=pk, by=self.actor, now=self.now
+                **{**data, "sender": Sender(data["sender"])}, ticket_id=pk, by=by, now=now
             )
         except NewerMessages as refused:
+            customer_id = selectors.customer_of(pk, by)
+            record_read(customer_id=customer_id, through=self.through, by=by, now=now, ticket_id=pk)
             refused.more["messages"] = MessageOut(refused.messages, many=True).data  # type: ignore[arg-type]
             raise
         body = {**MessageOut(posted.message).data, "follow_up": posted.follow_up}
@@ -215,10 +239,11 @@ class NoteViewSet(OnTicketViewSet):
     allowed: ClassVar = {"list": EVERY_ROLE | {Scope.NOTES_READ}, "create": EVERY_ROLE}
     orderings: ClassVar = {"id": Ordering("pk"), "-id": Ordering("pk", descending=True)}
     queryset = Note.objects.none()
+    through = "notes"
 
     @operation("List a ticket's notes", returns=NoteOut(many=True), example=examples.NOTE)
     def list(self, request: Request, pk: int) -> Response:
-        return self.page(selectors.notes(ticket_id=pk, actor=self.actor), NoteOut)
+        return self.page_of_ticket(selectors.notes(ticket_id=pk, actor=self.actor), NoteOut, pk)
 
     @operation(
         "Add a note",
@@ -261,4 +286,6 @@ class CustomerTicketsViewSet(ApiViewSet):
     @operation("List a customer's tickets", returns=TicketRow(many=True), example=examples.ROW)
     def list(self, request: Request, pk: int) -> Response:
         """The history, newest first; archived tickets are in it."""
-        return self.page(selectors.history(customer_id=pk, actor=self.actor), TicketRow)
+        answer = self.page(selectors.history(customer_id=pk, actor=self.actor), TicketRow)
+        record_read(customer_id=pk, through="history", by=self.actor, now=self.now)
+        return answer

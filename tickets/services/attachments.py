@@ -67,8 +67,9 @@ def attach(*, ticket_id: int, name: str, content: "File[Any]", by: Actor, now: d
 
 
 def opened(*, ticket_id: int, attachment_id: int, by: Actor) -> tuple[Attachment, IO[bytes]]:
-    """The file and what is known of it. Raises NotFound, also when the storage has lost it."""
-    attachment = Attachment.objects.visible_to(by).filter(pk=attachment_id, ticket_id=ticket_id).first()
+    """The file and what is known of it, with its ticket. Raises NotFound, also when the storage has lost it."""
+    files = Attachment.objects.visible_to(by).select_related("ticket")
+    attachment = files.filter(pk=attachment_id, ticket_id=ticket_id).first()
     if attachment is None:
         raise NotFound
     try:

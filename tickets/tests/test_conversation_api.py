@@ -127,7 +127,7 @@ def test_notes_are_kept_apart_from_messages(me: Api) -> None:
     ticket.refresh_from_db()
     assert ticket.waiting_since is not None
     assert ticket.first_response_at is None
-    assert Event.objects.latest("id").payload["mentions"] == [colleague.pk]
+    assert Event.objects.get(name="ticket.note_added").payload["mentions"] == [colleague.pk]
 
 
 def test_only_who_can_read_the_ticket_is_mentioned() -> None:
@@ -191,8 +191,8 @@ def test_lists_below_a_ticket_take_the_same_statements_for_one_and_three(me: Api
             me.post(f"/api/tickets/{ticket.pk}/notes", {"body": "x", "mentions": [make_agent().pk]})
             say(ticket, sender=Sender.AGENT, by=actor_of(make_agent()))
     assert counts == {
-        **{("messages", size): 4 for size in (1, 3)},  # token, ticket, messages, files
-        **{("notes", size): 4 for size in (1, 3)},  # token, ticket, notes, mentions
+        **{("messages", size): 5 for size in (1, 3)},  # token, ticket, messages, files, audit
+        **{("notes", size): 5 for size in (1, 3)},  # token, ticket, notes, mentions, audit
         **{("events", size): 4 for size in (1, 3)},  # token, ticket, events, people
     }
 

@@ -216,4 +216,4 @@ def test_a_search_takes_few_statements_at_any_size(agent: Agent) -> None:
     search.parsed.cache_clear()
     with counted_statements() as for_ten:
         assert len(found(api, "refund")) == 10
-    assert len(for_two) == len(for_ten) == 5  # token, words of the query, are there any, page, highlights
+    assert len(for_two) == len(for_ten) == 6  # token, words of the query, are there any, page, highlights, audit

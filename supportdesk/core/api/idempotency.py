@@ -56,8 +56,10 @@ def once(
 ) -> Response:
     """The answer of `work`, or the one it gave the first time. `check_reach` is asked before an answer is repeated.
 
-    Raises KeyReused, InProgress, and what `work` raises.
+    Raises KeyReused, InProgress, and what `work` raises. A service that refuses takes its own work back; what the
+    refusal showed, and the audit noted, stays noted.
     """
+    refusal: DomainError | None = None
     caller, route = f"{actor.kind}:{actor.id}", f"{request.method} {request.path}"
     body, now = _body(request), timezone.now()
     with transaction.atomic():
@@ -69,9 +71,16 @@ def once(
                 raise KeyReused("This Idempotency-Key was used for another body. Use a new one.")
             check_reach()
             return _again(known)
-        answer = work()
-        _keep(answer, caller=caller, route=route, key=key, body=body, now=now)
-    return answer
+        try:
+            answer = work()
+        except DomainError as refused:
+            if refused.status >= 500:
+                raise
+            refusal = refused
+        else:
+            _keep(answer, caller=caller, route=route, key=key, body=body, now=now)
+            return answer
+    raise refusal
 
 
 def prune(*, now: datetime) -> int:

@@ -27,6 +27,7 @@ class ApiViewSet(viewsets.GenericViewSet[Any]):
     allowed: ClassVar[Mapping[str, frozenset[str]]] = {}
     orderings: ClassVar[Mapping[str, Ordering]] = {}
     queryset: Any = None
+    shown: Sequence[Any] = ()  # the rows of the page that is answered
     post: Any  # the action of the route's POST, where it has one
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
@@ -76,8 +77,9 @@ class ApiViewSet(viewsets.GenericViewSet[Any]):
         trimming.trim(serializer, wanted)
         keep = {ordering.column for ordering in self.orderings.values()}
         rows = self.paginate_queryset(trimming.narrow(self.filter_queryset(queryset), serializer, wanted, keep=keep))
-        context |= self.beside(rows or [])
-        return self.get_paginated_response([serializer.to_representation(row) for row in rows or []])
+        self.shown = rows or []
+        context |= self.beside(self.shown)
+        return self.get_paginated_response([serializer.to_representation(row) for row in self.shown])
 
     def beside(self, rows: Sequence[Any]) -> dict[str, Any]:
         """What the serializer of a page needs to know beside its rows."""
