@@ -65,10 +65,6 @@ class DeskSite(AdminSite):
         models = [model_or_iterable] if isinstance(model_or_iterable, type) else model_or_iterable
         super().register([model for model in models if model is not Group], admin_class, **options)
 
-    def autocomplete_view(self, request: HttpRequest) -> Any:
-        """No form of ours asks it, and its answers would leave no row in the audit of reads."""
-        raise Http404
-
     def password_change(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
         """On the agent's own page: there it goes through the service, which ends every other login."""
         return HttpResponseRedirect(reverse("admin:agents_agent_change", args=[request.user.pk]))

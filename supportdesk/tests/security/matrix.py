@@ -85,6 +85,7 @@ OPEN = """
 GET    <nothing>                                                          302      + +   + + + + + +  + + + + + + +
 GET    healthz                                                            200      + +   + + + + + +  + + + + + + +
 GET    readyz                                                             200      + +   + + + + + +  + + + + + + +
+GET    metrics                                                            200      + +   + + + + + +  + + + + + + +
 GET    api/schema                                                         200      + +   + + + + + +  + + + + + + +
 GET    api/docs                                                           200      + +   + + + + + +  + + + + + + +
 """
@@ -119,8 +120,8 @@ GET    admin/agents/agent/add/                                            200   
 POST   admin/agents/agent/add/                                            302      - -   - - - . . +  - - - - - - -  @agent
 GET    admin/agents/agent/<object_id>/change/                             200      - -   - - - + ? +  - - - - - - -
 POST   admin/agents/agent/<object_id>/change/                             302      - -   - - - + ? +  - - - - - - -  @agent
-GET    admin/agents/agent/<object_id>/history/                            200      - -   - - - + ? +  - - - - - - -
-POST   admin/agents/agent/<object_id>/history/                            200      - -   - - - + ? +  - - - - - - -
+GET    admin/agents/agent/<object_id>/history/                            200      - -   - - - ? ? ?  - - - - - - -
+POST   admin/agents/agent/<object_id>/history/                            200      - -   - - - ? ? ?  - - - - - - -
 
 GET    admin/agents/{department,specialization}/                          200      - -   - - - + + +  - - - - - - -
 POST   admin/agents/{department,specialization}/                          200      - -   - - - + + +  - - - - - - -
@@ -128,8 +129,8 @@ GET    admin/agents/{department,specialization}/add/                      200   
 POST   admin/agents/{department,specialization}/add/                      302      - -   - - - . . +  - - - - - - -  {"name": "New", "slug": "new"}
 GET    admin/agents/{department,specialization}/<object_id>/change/       200      - -   - - - + + +  - - - - - - -
 POST   admin/agents/{department,specialization}/<object_id>/change/       302      - -   - - - ! ! +  - - - - - - -  {"name": "Other", "slug": "other"}
-GET    admin/agents/{department,specialization}/<object_id>/history/      200      - -   - - - + + +  - - - - - - -
-POST   admin/agents/{department,specialization}/<object_id>/history/      200      - -   - - - + + +  - - - - - - -
+GET    admin/agents/{department,specialization}/<object_id>/history/      200      - -   - - - ? ? ?  - - - - - - -
+POST   admin/agents/{department,specialization}/<object_id>/history/      200      - -   - - - ? ? ?  - - - - - - -
 
 GET    admin/agents/apikey/                                               200      - -   - - - . . +  - - - - - - -
 POST   admin/agents/apikey/                                               302      - -   - - - . . +  - - - - - - -  {"action": "revoke", "_selected_action": "$apikey"}
@@ -137,8 +138,17 @@ GET    admin/agents/apikey/add/                                           200   
 POST   admin/agents/apikey/add/                                           302      - -   - - - . . +  - - - - - - -  @apikey
 GET    admin/agents/apikey/<object_id>/change/                            200      - -   - - - ? ? +  - - - - - - -
 POST   admin/agents/apikey/<object_id>/change/                            302      - -   - - - ? ? +  - - - - - - -  @apikey
-GET    admin/agents/apikey/<object_id>/history/                           200      - -   - - - ? ? +  - - - - - - -
-POST   admin/agents/apikey/<object_id>/history/                           200      - -   - - - ? ? +  - - - - - - -
+GET    admin/agents/apikey/<object_id>/history/                           200      - -   - - - ? ? ?  - - - - - - -
+POST   admin/agents/apikey/<object_id>/history/                           200      - -   - - - ? ? ?  - - - - - - -
+
+GET    admin/core/delivery/                                               200      - -   - - - . . +  - - - - - - -
+POST   admin/core/delivery/                                               302      - -   - - - . . +  - - - - - - -  {"action": "try_again", "_selected_action": "$delivery"}
+GET    admin/core/delivery/add/                                           200      - -   - - - . . .  - - - - - - -
+POST   admin/core/delivery/add/                                           302      - -   - - - . . .  - - - - - - -
+GET    admin/core/delivery/<object_id>/change/                            200      - -   - - - ? ? +  - - - - - - -
+POST   admin/core/delivery/<object_id>/change/                            200      - -   - - - ? ? +  - - - - - - -
+GET    admin/core/delivery/<object_id>/history/                           200      - -   - - - ? ? ?  - - - - - - -
+POST   admin/core/delivery/<object_id>/history/                           200      - -   - - - ? ? ?  - - - - - - -
 
 GET    admin/customers/customer/                                          200      - -   - - - + + +  - - - - - - -
 POST   admin/customers/customer/                                          200      - -   - - - + + +  - - - - - - -
@@ -146,8 +156,8 @@ GET    admin/customers/customer/add/                                      200   
 POST   admin/customers/customer/add/                                      302      - -   - - - + + +  - - - - - - -  {"name": "New"}
 GET    admin/customers/customer/<object_id>/change/                       200      - -   - - - + ? +  - - - - - - -
 POST   admin/customers/customer/<object_id>/change/                       302      - -   - - - + ? +  - - - - - - -  {"name": "Other"}
-GET    admin/customers/customer/<object_id>/history/                      200      - -   - - - + ? +  - - - - - - -
-POST   admin/customers/customer/<object_id>/history/                      200      - -   - - - + ? +  - - - - - - -
+GET    admin/customers/customer/<object_id>/history/                      200      - -   - - - ? ? ?  - - - - - - -
+POST   admin/customers/customer/<object_id>/history/                      200      - -   - - - ? ? ?  - - - - - - -
 
 GET    admin/tickets/ticket/                                              200      - -   - - - + + +  - - - - - - -
 POST   admin/tickets/ticket/                                              302      - -   - - - + + +  - - - - - - -  {"action": "archive", "_selected_action": "$ticket"}
@@ -155,8 +165,8 @@ GET    admin/tickets/ticket/add/                                          200   
 POST   admin/tickets/ticket/add/                                          302      - -   - - - . . .  - - - - - - -
 GET    admin/tickets/ticket/<object_id>/change/                           200      - -   - - - + ? +  - - - - - - -
 POST   admin/tickets/ticket/<object_id>/change/                           302      - -   - - - + ? +  - - - - - - -  {"do": "note", "note-body": "New"}
-GET    admin/tickets/ticket/<object_id>/history/                          200      - -   - - - + ? +  - - - - - - -
-POST   admin/tickets/ticket/<object_id>/history/                          200      - -   - - - + ? +  - - - - - - -
+GET    admin/tickets/ticket/<object_id>/history/                          200      - -   - - - ? ? ?  - - - - - - -
+POST   admin/tickets/ticket/<object_id>/history/                          200      - -   - - - ? ? ?  - - - - - - -
 
 GET    admin/OURS/<object_id>/delete/                                     200      - -   - - - . . .  - - - - - - -
 POST   admin/OURS/<object_id>/delete/                                     302      - -   - - - . . .  - - - - - - -  {"post": "yes"}
@@ -176,7 +186,9 @@ GET    admin/EVERY/<object_id>/                                           302   
 POST   admin/EVERY/<object_id>/                                           302      - -   - - - + + +  - - - - - - -
 """  # noqa: E501
 
-OURS = "agents/agent,agents/apikey,agents/department,agents/specialization,customers/customer,tickets/ticket"
+OURS = (
+    "agents/agent,agents/apikey,agents/department,agents/specialization,core/delivery,customers/customer,tickets/ticket"
+)
 BEAT = ",".join(
     f"django_celery_beat/{kind}"
     for kind in ("clockedschedule", "crontabschedule", "intervalschedule", "periodictask", "solarschedule")

@@ -18,6 +18,7 @@ from agents.enums import Scope
 from agents.models import Agent, ApiKey, LoginSession
 from agents.tests.builders import PASSWORD, SYSTEM, actor_of, make_agent, make_department, make_key
 from customers.tests.builders import make_customer
+from supportdesk.core.models import Delivery, Event
 from tickets.enums import Sender
 from tickets.services import assignment, attachments, conversation, saved_views
 from tickets.tests.builders import make_ticket
@@ -103,6 +104,7 @@ def _values(people: dict[str, Agent]) -> dict[str, Any]:
         "apikey": key.pk,
         "attachment": attachment.pk,
         "customer": customer.pk,
+        "delivery": _given_up(ticket.pk),
         "department": agent.department_id,
         "specialization": skill.pk,
         "ticket": ticket.pk,
@@ -123,6 +125,13 @@ def _values(people: dict[str, Agent]) -> dict[str, Any]:
         "refresh": tokens.refresh,
         "soon": (now + timedelta(days=30)).strftime("%Y-%m-%dT%H:%M:%SZ"),
     }
+
+
+def _given_up(ticket_id: int) -> int:
+    """A delivery that can be tried again."""
+    event = Event.objects.filter(subject_type="ticket", subject_id=ticket_id).earliest("pk")
+    given = {"subject_type": "ticket", "subject_id": ticket_id, "due_at": timezone.now(), "state": "dead"}
+    return Delivery.objects.create(event=event, reaction="tickets.gone", **given).pk
 
 
 def _callers(people: dict[str, Agent]) -> dict[str, list[Caller]]:
