@@ -6,8 +6,9 @@ from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin, messages
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.utils import unquote
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import BadRequest, PermissionDenied, ValidationError
 from django.core.paginator import Paginator
 from django.db.models import Model, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
@@ -15,6 +16,7 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 
 from supportdesk.core.actor import Actor
+from supportdesk.core.api.filters import parse_id
 from supportdesk.core.errors import DomainError, NotFound, StaleVersion
 
 COUNTED_ROWS = 10_000
@@ -157,6 +159,15 @@ class ServiceAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     def history_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
         """Django's page of its own log, which nothing of ours writes, under the name of whom it is about."""
         raise Http404
+
+    def response_action(self, request: HttpRequest, queryset: QuerySet[Any], *more: Any) -> HttpResponse | None:
+        """Raises BadRequest for a selection that are no ids, on which Django would fail."""
+        try:
+            for selected in request.POST.getlist(ACTION_CHECKBOX_NAME):
+                parse_id(selected)
+        except ValidationError:
+            raise BadRequest from None
+        return super().response_action(request, queryset, *more)
 
     def build_form(self, request: HttpRequest, obj: Any) -> ServiceForm:
         initial = {} if obj is None else {"version": obj.version, **self.initial(obj)}

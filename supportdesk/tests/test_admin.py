@@ -126,6 +126,16 @@ def test_lists_answer_no_other_question_than_their_filters(team: dict[str, Any],
     assert browser(team["admin"]).get(path).status_code in {302, 400}
 
 
+@pytest.mark.parametrize("selected", ["x", "", "-1", "9" * 30])
+def test_an_action_on_what_is_no_id_is_a_bad_request(team: dict[str, Any], selected: str) -> None:
+    client = Client(raise_request_exception=False)
+    client.force_login(team["admin"])
+    posted = client.post(TICKETS, {"action": "archive", "_selected_action": [team["mine"].pk, selected]})
+    assert posted.status_code == 400
+    team["mine"].refresh_from_db()
+    assert team["mine"].archived_at is None
+
+
 def test_customers_are_found_by_name_whole_address_and_number(team: dict[str, Any]) -> None:
     make_customer(name="Zoë Brandt", email="zoe@example.com", phone="+49 30 901820")
     client = browser(team["supervisor"])
