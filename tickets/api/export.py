@@ -55,11 +55,8 @@ class _Line:
 def columns_of(given: str | None) -> list[str]:
     """The columns that `?fields=` names, in its order; all without it. Raises InvalidInput."""
     names = list(COLUMNS) if given is None else [name.strip() for name in given.split(",")]
-    unknown = [name for name in names if name not in COLUMNS]
-    if unknown:
-        raise InvalidInput.on(
-            "fields", f"There is no column {unknown[0]!r}; there are: {', '.join(COLUMNS)}.", "unknown"
-        )
+    if not set(names) <= set(COLUMNS):
+        raise InvalidInput.on("fields", f"Must name columns. There are: {', '.join(COLUMNS)}.", "unknown")
     return list(dict.fromkeys(names))
 
 

@@ -25,9 +25,7 @@ def wanted_of(request: Request, serializer: serializers.BaseSerializer[Any]) -> 
         head, _, tail = name.strip().partition(".")
         if head not in known or (tail and tail not in known[head]):
             names = ", ".join(known)
-            raise InvalidInput.on(
-                PARAMETER, f"There is no {name.strip() or 'empty'} field; there are: {names}.", "unknown"
-            )
+            raise InvalidInput.on(PARAMETER, f"Must name fields of the answer. There are: {names}.", "unknown")
         inner = wanted.setdefault(head, set())
         if tail:
             inner.add(tail)
