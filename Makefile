@@ -16,7 +16,7 @@ install: ## Make the virtual environment and install the locked requirements
 	@$(PYTHON) requirements/install.py $(VENV)
 
 run: install ## Run the product on real parts, with demo data
-	@$(WITH) $(PY) manage.py run
+	@$(WITH) $(PY) manage.py run --with-parent
 
 test: install ## Run all tests on servers of their own
 	@$(PY) -m pytest -q -n auto

@@ -11,7 +11,8 @@ from typing import Any, ClassVar
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, OperationalError, connection, transaction
+from django.db.migrations.executor import MigrationExecutor
 from django.utils import timezone
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -62,6 +63,7 @@ class ImportCommand(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         if len(settings.BLIND_INDEX_KEYS) > 1:
             raise CommandError("Finish `rotate_keys` and drop the old SUPPORTDESK_BLIND_INDEX_KEY before an import.")
+        _refuse_unmigrated()
         path: Path = options["file"]
         table = self._prepare(options)
         try:
@@ -170,6 +172,15 @@ class ImportCommand(BaseCommand):
             self.stdout.write(line)
         if rejects.file:
             self.stdout.write(f"Refused rows are in {rejects.path}")
+
+
+def _refuse_unmigrated() -> None:
+    try:
+        executor = MigrationExecutor(connection)
+    except OperationalError as problem:
+        raise CommandError(f"The database cannot be used: {str(problem).strip()}") from None
+    if executor.migration_plan(executor.loader.graph.leaf_nodes()):
+        raise CommandError("The database is not migrated: run `manage.py migrate` first, or once `make run`.")
 
 
 @contextmanager

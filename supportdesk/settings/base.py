@@ -47,6 +47,18 @@ def required(name: str) -> str:
     return value
 
 
+def database(name: str) -> dict[str, Any]:
+    """What a database's URL says. Raises ImproperlyConfigured naming the variable and never its value."""
+    url = required(name)
+    try:
+        config = env.db_url_config(url) if url.startswith(("postgres://", "postgresql://")) else {}
+    except ValueError:
+        config = {}
+    if not config.get("NAME"):
+        raise ImproperlyConfigured(f"{name} must look like postgres://USER:PASSWORD@HOST:5432/DATABASE.")
+    return config
+
+
 def networks(name: str, default: tuple[str, ...] = ()) -> list[IPv4Network | IPv6Network]:
     try:
         return [ip_network(part.strip()) for part in env.list(name, default=default)]
@@ -193,7 +205,7 @@ STORAGES = {
 
 # A WSGI thread keeps its connection: opening one per request costs more than most requests do. The server ends a
 # statement, a lock wait or an idle transaction before the client gives up; commands and workers have more time.
-DATABASES = {"default": env.db_url_config(required("DATABASE_URL"))}
+DATABASES = {"default": database("DATABASE_URL")}
 DATABASES["default"] |= {
     "ENGINE": "django_prometheus.db.backends.postgresql",  # Django's own, with statements and connections counted
     "CONN_MAX_AGE": None,
@@ -212,13 +224,14 @@ DATABASES["default"]["OPTIONS"] |= {
     ),
 }
 # The role that owns the tables; `migrate` connects as it and leaves the role above what it needs. See ADR 14.
-MIGRATION_DATABASE = env.db_url_config(
-    environment.get("SUPPORTDESK_MIGRATION_DATABASE_URL") or required("DATABASE_URL")
-)
+OWNER_URL = "SUPPORTDESK_MIGRATION_DATABASE_URL"
+MIGRATION_DATABASE = database(OWNER_URL if environment.get(OWNER_URL) else "DATABASE_URL")
 DATABASE_CONNECTIONS = env.int("SUPPORTDESK_DATABASE_CONNECTIONS", default=20)  # of all processes together
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 REDIS_URL = required("REDIS_URL")
+if not REDIS_URL.startswith(("redis://", "rediss://")):
+    raise ImproperlyConfigured("REDIS_URL must look like redis://:PASSWORD@HOST:6379/0, or rediss:// for TLS.")
 CACHES = {
     "default": {
         "BACKEND": "django.core.cache.backends.redis.RedisCache",

@@ -17,6 +17,7 @@ from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import CommandError
 from django.db import connection, connections
+from django.db.migrations.recorder import MigrationRecorder
 
 from agents.tests.builders import SYSTEM
 from customers.models import Customer
@@ -452,6 +453,13 @@ def test_a_wrong_byte_far_down_the_file_writes_nothing() -> None:
     with pytest.raises(CommandError, match="is not UTF-8 text"):
         imported(path)
     assert not Ticket.objects.exists()
+
+
+@pytest.mark.django_db
+def test_a_database_without_tables_is_one_clear_sentence() -> None:
+    MigrationRecorder(connection).migration_qs.filter(app="tickets").delete()
+    with pytest.raises(CommandError, match=r"The database is not migrated: run `manage.py migrate` first"):
+        imported(written(OPEN))
 
 
 @pytest.mark.django_db

@@ -1,5 +1,7 @@
 """The whole product on one machine, for trying it: web, worker and beat as one process group."""
 
+import http.client
+import json
 import os
 import signal
 import socket
@@ -15,7 +17,9 @@ from typing import Any
 from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
+from django.db import OperationalError
 
+from agents.models import Agent
 from supportdesk.core.devservices import processes
 from supportdesk.core.observability import multiprocess
 from supportdesk.demo.logins import DEMO_LOGINS
@@ -23,6 +27,8 @@ from supportdesk.demo.logins import DEMO_LOGINS
 TICK = 0.2  # seconds
 GRACE = 8.0  # seconds for a part to end by itself
 HEALTHY_AFTER = 30.0  # seconds
+START_SECONDS = 30.0  # until the web server answers
+UNREADY_SECONDS = 5.0  # that it may then say it is not ready
 FAST_DEATHS = 5  # in a row, before we give up
 BIN = Path(sys.executable).parent
 
@@ -47,7 +53,7 @@ class Part:
             log=self.log,
             on_parent_death=self.on_parent_death,
             cwd=settings.BASE_DIR,
-            env={**os.environ, multiprocess.VARIABLE: str(Path(settings.BASE_DIR, ".local", "metrics"))},
+            env={**os.environ, multiprocess.VARIABLE: str(self.log.parent.with_name("metrics"))},
         )
 
     def restart_if_dead(self, say: Any) -> None:
@@ -68,37 +74,54 @@ class Command(BaseCommand):
     help = "Runs the product with demo data: migrates, fills an empty database, starts web, worker and beat."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        default = int(os.environ.get("SUPPORTDESK_PORT", "8000"))
+        default = os.environ.get("SUPPORTDESK_PORT", "8000")
         parser.add_argument("--port", type=int, default=default, help="of the web server (SUPPORTDESK_PORT)")
+        parser.add_argument("--folder", type=Path, default=Path(".local"), help="where logs and metrics lie (.local)")
+        parser.add_argument("--with-parent", action="store_true", help="end when the process that started this is gone")
 
     def handle(self, *args: Any, **options: Any) -> None:
         if settings.PRODUCTION:
             raise CommandError("This is for the demo. In production, run the processes of docs/operations.md.")
-        port = options["port"]
+        port, logs = options["port"], options["folder"] / "logs"
+        self.parent = os.getppid() if options["with_parent"] else None
         self._refuse_taken(port)
-        parts = self._parts(port)
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        parts = self._parts(port, Path(settings.BASE_DIR, logs))
+        for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, _leave)
+        if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # as nohup leaves it
+            signal.signal(signal.SIGHUP, _leave)
         try:
-            self.stdout.write("Migrating the database …")
-            call_command("migrate", verbosity=0)
-            call_command("load_demo", stdout=self.stdout)
+            self._prepare()
             for part in parts:
                 part.log.unlink(missing_ok=True)
                 part.start()
             self._wait_for_web(port, parts[0])
-            self._welcome(port)
+            self._welcome(port, logs)
             while True:
-                for part in parts:
-                    part.restart_if_dead(self.stdout.write)
-                time.sleep(TICK)
+                self._watch(parts)
         except _Leave:
-            self.stdout.write("\nStopping …")
+            with suppress(OSError):  # nobody may be left to read it
+                self.stdout.write("\nStopping …")
         finally:
             _stop(parts)
 
-    def _parts(self, port: int) -> list[Part]:
-        logs = Path(settings.BASE_DIR, ".local", "logs")
+    def _prepare(self) -> None:
+        self.stdout.write("Migrating the database …")
+        try:
+            call_command("migrate", verbosity=0)
+        except OperationalError as problem:
+            raise CommandError(f"The database of DATABASE_URL cannot be used: {str(problem).strip()}") from None
+        call_command("load_demo", stdout=self.stdout)
+
+    def _watch(self, parts: list[Part]) -> None:
+        """One look at everything. Raises CommandError for a part that keeps ending, _Leave when the parent is gone."""
+        if self.parent is not None and os.getppid() != self.parent:
+            raise _Leave
+        for part in parts:
+            part.restart_if_dead(self.stdout.write)
+        time.sleep(TICK)
+
+    def _parts(self, port: int, logs: Path) -> list[Part]:
         logs.mkdir(parents=True, exist_ok=True)
         granian = [str(BIN / "granian"), "--interface", "wsgi", "--host", "127.0.0.1", "--port", str(port)]
         celery = [str(BIN / "celery"), "-A", "supportdesk"]
@@ -118,30 +141,26 @@ class Command(BaseCommand):
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
                 probe.bind(("127.0.0.1", port))
-            except OSError:
-                raise CommandError(f"Port {port} is in use. Choose another: SUPPORTDESK_PORT=8001 make run") from None
+            except (OSError, OverflowError) as problem:
+                reason = problem.strerror if isinstance(problem, OSError) else problem
+                raise CommandError(f"Port {port}: {reason}. Choose another: SUPPORTDESK_PORT=8001 make run") from None
 
     def _wait_for_web(self, port: int, web: Part) -> None:
-        deadline = time.monotonic() + 30
+        """Returns when the product is ready. Raises CommandError naming what is not."""
+        deadline, missing = time.monotonic() + START_SECONDS, list[str]()
         while time.monotonic() < deadline:
-            web.restart_if_dead(self.stdout.write)
-            try:
-                socket.create_connection(("127.0.0.1", port), timeout=1).close()
-            except OSError:
-                time.sleep(0.1)
-            else:
+            found = _missing_parts(port)
+            if found == []:
                 return
+            if found and not missing:
+                missing, deadline = found, time.monotonic() + UNREADY_SECONDS
+            self._watch([web])
+        if missing:
+            raise CommandError(f"Not ready: {', '.join(missing)}. Does the server that the variable names run?")
         raise CommandError(f"The web server does not answer; see {web.log}.")
 
-    def _welcome(self, port: int) -> None:
+    def _welcome(self, port: int, logs: Path) -> None:
         site = f"http://127.0.0.1:{port}"
-        login = DEMO_LOGINS[-1]
-        width = max(len(login.email) for login in DEMO_LOGINS)
-        curl = (
-            f'curl -s {site}/api/tickets?page_size=3 -H "Authorization: Bearer $(curl -s {site}/api/auth/login '
-            f'-H \'Content-Type: application/json\' -d \'{{"email":"{login.email}","password":"{login.password}"}}\' '
-            '| sed \'s/.*"access":"\\([^"]*\\).*/\\1/\')"'
-        )
         lines = [
             "",
             "Support Desk is running.",
@@ -150,18 +169,49 @@ class Command(BaseCommand):
             f"  API        {site}/api/docs    the document itself: {site}/api/schema",
             f"  Health     {site}/readyz",
             f"  Metrics    {site}/metrics",
-            f"  Logs       {Path('.local', 'logs')}/web.log, worker.log, beat.log",
+            f"  Logs       {logs}/web.log, worker.log, beat.log",
             "",
-            "  Logins (of the demo only)",
-            *(f"    {login.role:<10}  {login.email:<{width}}  {login.password}" for login in DEMO_LOGINS),
-            "",
-            "  Try it:",
-            f"    {curl}",
+            *_logins(site),
             "",
             "Ctrl-C stops everything; the data stays.",
         ]
         self.stdout.write("\n".join(lines))
         self.stdout.flush()
+
+
+def _logins(site: str) -> list[str]:
+    """The demo's, where this is the demo's data."""
+    known = {login.email for login in DEMO_LOGINS}
+    if Agent.objects.get_queryset().filter(email__in=known).count() < len(known):
+        return ["  Logins: those of this database, which was not empty. `manage.py create_admin EMAIL` makes one."]
+    login = DEMO_LOGINS[-1]
+    width = max(len(login.email) for login in DEMO_LOGINS)
+    curl = (
+        f'curl -s {site}/api/tickets?page_size=3 -H "Authorization: Bearer $(curl -s {site}/api/auth/login '
+        f'-H \'Content-Type: application/json\' -d \'{{"email":"{login.email}","password":"{login.password}"}}\' '
+        '| sed \'s/.*"access":"\\([^"]*\\).*/\\1/\')"'
+    )
+    return [
+        "  Logins (of the demo only)",
+        *(f"    {login.role:<10}  {login.email:<{width}}  {login.password}" for login in DEMO_LOGINS),
+        "",
+        "  Try it:",
+        f"    {curl}",
+    ]
+
+
+def _missing_parts(port: int) -> list[str] | None:
+    """What the product says it cannot work without; None before it says anything."""
+    line = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+    try:
+        line.request("GET", "/readyz")
+        answer = line.getresponse()
+        parts = json.load(answer)["parts"]
+        return [f"{name} {state}" for name, state in parts.items() if state != "ok"] if answer.status != 200 else []
+    except (OSError, http.client.HTTPException, ValueError, KeyError):
+        return None
+    finally:
+        line.close()
 
 
 class _Leave(Exception):

@@ -1,0 +1,181 @@
+"""`manage.py run`, which `make run` ends in: what it prints is true, and nothing stays, however it ends."""
+
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+from django.conf import settings
+from psycopg import sql
+
+from supportdesk.core.tests.test_devservices import linux, wait_for
+
+MANAGE = [sys.executable, str(settings.BASE_DIR / "manage.py")]
+READY, START_SECONDS = "Ctrl-C stops everything", 240.0  # on a busy machine
+PARENT = "import subprocess, sys; subprocess.run(sys.argv[1:])"
+
+pytestmark = [linux, pytest.mark.timeout(300)]
+
+
+@pytest.fixture
+def environment() -> Iterator[dict[str, str]]:
+    """With a database and a Redis number of the test's own."""
+    server, number = (
+        os.environ["DATABASE_URL"].rpartition("/")[0],
+        40 + hash(os.environ.get("PYTEST_XDIST_WORKER")) % 20,
+    )
+    name = f"run_{uuid.uuid4().hex[:8]}"
+    with psycopg.connect(f"{server}/postgres".replace("postgres://", "postgresql://"), autocommit=True) as owner:
+        owner.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+        yield os.environ | {
+            "DATABASE_URL": f"{server}/{name}",
+            "REDIS_URL": f"{os.environ['REDIS_URL'].rpartition('/')[0]}/{number}",
+        }
+        owner.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+@pytest.fixture
+def start(environment: dict[str, str], tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
+    """Starts `run` in a session of its own; `start.output` of what it printed."""
+    started: list[subprocess.Popen[bytes]] = []
+
+    def starting(*options: str, before: tuple[str, ...] = ()) -> subprocess.Popen[bytes]:
+        command = [*before, *MANAGE, "run", "--port", str(free_port()), "--folder", str(tmp_path), *options]
+        with (tmp_path / "output").open("wb") as output:
+            child = subprocess.Popen(command, env=environment, stdout=output, stderr=output, start_new_session=True)
+        started.append(child)
+        return child
+
+    yield starting
+    for child in started:
+        for pid in members(child.pid):
+            os.kill(pid, signal.SIGKILL)
+
+
+def fill(environment: dict[str, str]) -> None:
+    """Somebody else's data, beside which no demo is loaded."""
+    for command in (["migrate", "--verbosity", "0"], ["create_admin", "me@example.com"]):
+        subprocess.run(
+            [*MANAGE, *command], env=environment, input=b"a long pass phrase", check=True, stdout=subprocess.DEVNULL
+        )
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def members(session: int) -> list[int]:
+    """Living processes of a session: `run`, its parts, and their children."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            fields = (entry / "stat").read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        if int(fields[3]) == session and fields[0] != "Z":
+            found.append(int(entry.name))
+    return found
+
+
+def printed(tmp_path: Path) -> str:
+    return (tmp_path / "output").read_text()
+
+
+def wait_until_ready(child: subprocess.Popen[bytes], tmp_path: Path) -> str:
+    wait_for(lambda: READY in printed(tmp_path) or child.poll() is not None, START_SECONDS)
+    assert child.poll() is None, printed(tmp_path)
+    return printed(tmp_path)
+
+
+def test_an_empty_desk_is_filled_its_curl_line_works_and_ctrl_c_stops_everything(
+    start: Callable[..., subprocess.Popen[bytes]], tmp_path: Path
+) -> None:
+    child = start()
+    said = wait_until_ready(child, tmp_path)
+    assert "320 of 320 tickets" in said
+    assert "admin@example.com" in said
+    curl = next(line.strip() for line in said.splitlines() if line.strip().startswith("curl "))
+    if shutil.which("curl"):
+        answer = subprocess.run(["/bin/sh", "-c", curl], capture_output=True, text=True, check=True).stdout
+        assert re.match(r'\{"next":"http.*"results":\[\{"id":', answer), answer
+    assert len(members(child.pid)) > 4
+    os.killpg(child.pid, signal.SIGINT)
+    assert child.wait(20) == 0
+    assert printed(tmp_path).endswith("Stopping …\n")
+    assert members(child.pid) == []
+
+
+@pytest.mark.parametrize("killed", ["run itself", "what started it"])
+def test_a_kill_leaves_no_orphan(
+    killed: str, start: Callable[..., subprocess.Popen[bytes]], environment: dict[str, str], tmp_path: Path
+) -> None:
+    fill(environment)
+    child = start() if killed == "run itself" else start("--with-parent", before=(sys.executable, "-c", PARENT))
+    said = wait_until_ready(child, tmp_path)
+    assert "Loading the demo" not in said
+    assert "those of this database" in said
+    child.kill()
+    child.wait()
+    wait_for(lambda: members(child.pid) == [], 20)
+
+
+def test_what_cannot_be_used_is_one_sentence(
+    start: Callable[..., subprocess.Popen[bytes]], environment: dict[str, str], tmp_path: Path
+) -> None:
+    environment["DATABASE_URL"] = "postgres://nobody:secret@127.0.0.1:1/nothing"
+    assert start().wait(START_SECONDS) == 1
+    assert "CommandError: The database of DATABASE_URL cannot be used: connection failed" in printed(tmp_path)
+    assert "Traceback" not in printed(tmp_path)
+    assert "secret" not in printed(tmp_path)
+
+
+def test_a_redis_that_is_not_there_is_named(
+    start: Callable[..., subprocess.Popen[bytes]], environment: dict[str, str], tmp_path: Path
+) -> None:
+    fill(environment)
+    environment["REDIS_URL"] = "redis://127.0.0.1:1/0"
+    child = start()
+    assert child.wait(START_SECONDS) == 1
+    assert "CommandError: Not ready: redis unavailable" in printed(tmp_path)
+    assert members(child.pid) == []
+
+
+@pytest.mark.parametrize("port", ["99999", "no"])
+def test_a_port_that_is_none_is_refused(port: str, environment: dict[str, str]) -> None:
+    done = subprocess.run(
+        [*MANAGE, "run"], env=environment | {"SUPPORTDESK_PORT": port}, capture_output=True, text=True, check=False
+    )
+    assert done.returncode in {1, 2}
+    assert port in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("DATABASE_URL", "mine"),
+        ("DATABASE_URL", "mysql://me:secret@127.0.0.1/desk"),
+        ("DATABASE_URL", "postgres://me:secret@127.0.0.1"),
+        ("DATABASE_URL", "postgres://me:secret@127.0.0.1:port/desk"),
+        ("SUPPORTDESK_MIGRATION_DATABASE_URL", "sqlite:///secret"),
+        ("REDIS_URL", "http://secret/"),
+    ],
+)
+def test_a_url_that_leads_nowhere_is_refused_by_name_and_never_shown(name: str, value: str) -> None:
+    done = subprocess.run(
+        [*MANAGE, "check"], env=os.environ | {name: value}, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert f"{name} must look like " in done.stderr
+    assert value not in done.stderr
+    assert "secret" not in done.stderr
