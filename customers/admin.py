@@ -10,12 +10,13 @@ from django.utils import timezone
 
 from agents.admin import DeskAdmin
 from customers import audit, selectors, services
+from customers.enums import Tier
 from customers.models import Customer
 from supportdesk.core.admin import ServiceForm
 from supportdesk.core.api.fields import known_timezones
 from supportdesk.core.errors import InvalidInput
 
-FIELDS = ("name", "email", "phone", "address", "timezone", "language")
+FIELDS = ("name", "email", "phone", "address", "timezone", "language", "tier")
 SHOWN_TICKETS = 20
 
 
@@ -26,6 +27,10 @@ class CustomerForm(ServiceForm):
     address = forms.CharField(max_length=1_000, required=False, widget=forms.Textarea(attrs={"rows": 3}))
     timezone = forms.CharField(max_length=64, required=False, label="Time zone", help_text="Such as Europe/Berlin.")
     language = forms.CharField(max_length=16, required=False, help_text="Such as en or pt-br.")
+
+    tier = forms.ChoiceField(
+        choices=Tier.choices, initial=Tier.STANDARD, help_text="A VIP's tickets go to seniors first."
+    )
 
     def clean_timezone(self) -> str:
         name: str = self.cleaned_data["timezone"]
@@ -44,7 +49,7 @@ class CustomerAdmin(DeskAdmin):
     form_class = CustomerForm
     record_template = "admin/desk/customer.html"
     may_add = True
-    list_display = ("name", "email", "language", "created_at")
+    list_display = ("name", "email", "language", "tier", "created_at")
     search_fields = ("name",)
     search_help_text = "Part of a name; or a whole e-mail address or phone number"
     ordering = ("-created_at", "-id")

@@ -1,4 +1,4 @@
-"""Where else a customer can be known."""
+"""What a customer can be, and where else they can be known."""
 
 from django.db import models
 
@@ -7,3 +7,8 @@ class IdentitySource(models.TextChoices):
     SHOPIFY = "shopify", "Shopify"
     GORGIAS = "gorgias", "Gorgias"
     IMPORT = "import", "Import"
+
+
+class Tier(models.TextChoices):
+    STANDARD = "standard", "Standard"
+    VIP = "vip", "VIP"

@@ -9,7 +9,7 @@ from django.db.models.functions import Upper
 from django.utils.timezone import now
 
 from agents.enums import Scope
-from customers.enums import IdentitySource
+from customers.enums import IdentitySource, Tier
 from supportdesk.core.actor import Actor
 from supportdesk.core.crypto import EncryptedTextField
 
@@ -45,6 +45,13 @@ class Customer(models.Model):
     address = EncryptedTextField(null=True)
     timezone = models.CharField(max_length=64, blank=True, help_text="IANA name such as Europe/Berlin.")
     language = models.CharField(max_length=16, blank=True, help_text="ISO 639-1 code such as en or pt-br.")
+    tier = models.CharField(
+        max_length=16,
+        choices=Tier.choices,
+        default=Tier.STANDARD,
+        db_default=Tier.STANDARD,
+        help_text="A VIP's tickets go to seniors first.",
+    )
     attributes = models.JSONField(default=dict, blank=True)
     erased_at = models.DateTimeField(null=True, help_text="When everything personal was removed, for good.")
     version = models.PositiveIntegerField(default=1)
@@ -55,6 +62,7 @@ class Customer(models.Model):
 
     class Meta:
         constraints: ClassVar = [
+            models.CheckConstraint(condition=Q(tier__in=Tier.values), name="customer_tier_known"),
             models.CheckConstraint(
                 condition=Q(email__isnull=True, email_index__isnull=True)
                 | Q(email__isnull=False, email_index__isnull=False),

@@ -11,6 +11,7 @@ from django.db import transaction
 
 from agents.enums import Role
 from customers import audit
+from customers.enums import Tier
 from customers.events import CustomerErased
 from customers.models import Customer
 from supportdesk.core.actor import Actor, ActorKind
@@ -38,6 +39,7 @@ def export(*, customer_id: int, by: Actor, now: datetime) -> dict[str, Any]:
         "address": customer.address,
         "timezone": customer.timezone,
         "language": customer.language,
+        "tier": customer.tier,
         "attributes": customer.attributes,
         "identities": [{"source": one.source, "external_id": one.external_id} for one in customer.identities.all()],
         "created_at": customer.created_at.isoformat(),
@@ -61,6 +63,7 @@ def erase(*, customer_id: int, by: Actor, now: datetime) -> Customer:
             customer.name, customer.attributes = ERASED_NAME, {}
             customer.email = customer.email_index = customer.phone = customer.phone_index = customer.address = None
             customer.timezone = customer.language = ""
+            customer.tier = Tier.STANDARD
             customer.erased_at = customer.updated_at = now
             customer.version += 1
             customer.save()

@@ -8,12 +8,14 @@ from typing import Any
 from django.conf import settings
 from django.db import IntegrityError, transaction
 
+from agents.enums import Role
+from customers.enums import Tier
 from customers.events import CustomerCreated, CustomerUpdated
 from customers.identity import email_index, email_indexes, normalised_email, normalised_phone, phone_index
 from customers.models import Customer, ExternalIdentity
-from supportdesk.core.actor import Actor
+from supportdesk.core.actor import Actor, ActorKind
 from supportdesk.core.changes import check_version, differing
-from supportdesk.core.errors import Conflict, FieldError, NotFound
+from supportdesk.core.errors import Conflict, FieldError, InvalidInput, NotFound
 from supportdesk.core.events import emit
 
 
@@ -45,10 +47,15 @@ def create_customer(
     address: str | None = None,
     timezone: str = "",
     language: str = "",
+    tier: Tier | None = None,
     attributes: Mapping[str, Any] | None = None,
     identities: Iterable[Identity] = (),
 ) -> Customer:
-    """A new customer. Raises InvalidInput (not an address, not a number) and IdentityTaken."""
+    """A new customer. Raises InvalidInput (not an address, not a number, a tier that is not the actor's to set) and
+    IdentityTaken.
+    """
+    if tier is not None:
+        _refuse_tier(by)
     customer = draft_customer(
         name=name,
         email=email,
@@ -59,6 +66,7 @@ def create_customer(
         attributes=attributes,
         now=now,
     )
+    customer.tier = tier or Tier.STANDARD
     with transaction.atomic():
         _save(customer, None)
         _add_identities(customer, identities)
@@ -115,6 +123,8 @@ def update_customer(
         if customer is None:
             raise NotFound
         check_version(customer, expected_version, changes)
+        if "tier" in changes:
+            _refuse_tier(by)
         changes = {**changes, **_spelled(changes)}
         changed = differing(customer, changes)
         if not changed:
@@ -153,6 +163,11 @@ def refuse_erased(customer: Customer) -> None:
     """Raises Erased."""
     if customer.erased_at is not None:
         raise Erased("This customer's data was erased. Open a new customer for a new concern.")
+
+
+def _refuse_tier(by: Actor) -> None:
+    if by.kind != ActorKind.SYSTEM and by.role not in {Role.SUPERVISOR, Role.ADMIN}:
+        raise InvalidInput.on("tier", "You may not change this field.", "forbidden_field")
 
 
 def _spelled(changes: Mapping[str, Any]) -> dict[str, str | None]:

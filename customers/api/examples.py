@@ -17,6 +17,7 @@ CUSTOMER = {
     "address": None,
     "timezone": "Europe/Berlin",
     "language": "de",
+    "tier": "standard",
     "attributes": {"newsletter": True},
     "identities": [{"source": "shopify", "external_id": "7012345678901"}],
     "erased_at": None,

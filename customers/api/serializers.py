@@ -4,9 +4,11 @@ from typing import Any
 
 from rest_framework import serializers
 
-from customers.enums import IdentitySource
+from customers.enums import IdentitySource, Tier
 from customers.models import Customer, ExternalIdentity
 from supportdesk.core.api import fields
+
+TIER_HELP = "Set by supervisors and administrators only."
 
 
 class IdentityInput(fields.StrictSerializer):
@@ -23,6 +25,7 @@ class CustomerCreate(fields.StrictSerializer):
     address = fields.Text(max_length=1_000, multiline=True, required=False, allow_null=True)
     timezone = fields.TimeZone(required=False, allow_blank=True)
     language = fields.Language(required=False, allow_blank=True)
+    tier = fields.Choice(choices=Tier.choices, required=False, help_text=TIER_HELP)
     attributes = fields.Attributes(required=False)
     identities = IdentityInput(many=True, required=False, max_length=20)  # type: ignore[call-arg]
 
@@ -36,6 +39,7 @@ class CustomerUpdate(fields.StrictSerializer):
     address = fields.Text(max_length=1_000, multiline=True, required=False, allow_null=True)
     timezone = fields.TimeZone(required=False, allow_blank=True)
     language = fields.Language(required=False, allow_blank=True)
+    tier = fields.Choice(choices=Tier.choices, required=False, help_text=TIER_HELP)
     attributes = fields.Attributes(required=False)
 
 
@@ -52,6 +56,7 @@ class CustomerOut(serializers.Serializer[Customer]):
     address = serializers.CharField(allow_null=True)
     timezone = serializers.CharField(help_text="IANA name, or empty.")
     language = serializers.CharField(help_text="ISO 639-1, or empty.")
+    tier = serializers.ChoiceField(choices=Tier.choices, help_text="Tickets of a VIP go to seniors first.")
     attributes = serializers.DictField(child=serializers.JSONField())
     identities = IdentityOut(many=True)
     erased_at = serializers.DateTimeField(allow_null=True)

@@ -282,10 +282,11 @@ def test_a_customer_is_made_and_changed_through_the_service(team: dict[str, Any]
         "address": "",
         "timezone": "",
         "language": "",
+        "tier": "vip",
     }
     assert client.post(f"{CUSTOMERS}add/", given).status_code == 302
     zoe = Customer.objects.get(name="Zoë")
-    assert (zoe.phone, zoe.address) == ("+4930901820", None)
+    assert (zoe.phone, zoe.address, zoe.tier) == ("+4930901820", None, "vip")
     page = text(client.post(f"{CUSTOMERS}add/", given | {"name": "Other"}))
     assert "This e-mail address cannot be used." in page
     path = f"{CUSTOMERS}{zoe.pk}/change/"
