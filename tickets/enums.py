@@ -49,3 +49,24 @@ class AssignmentReason(models.TextChoices):
     MANUAL = "manual", "Manual"
     AUTO = "auto", "Automatic"
     TRANSFER = "transfer", "Transfer"
+
+
+class DecisionOutcome(models.TextChoices):
+    AUTO = "auto", "Assigned automatically"
+    MANUAL = "manual", "Assigned by hand"
+    TRANSFER = "transfer", "Transferred"
+    NOBODY = "nobody", "Nobody could take it"
+    RELEASED = "released", "Taken from its agent"
+
+
+class Trigger(models.TextChoices):
+    """What led to a decision about who works on a ticket."""
+
+    REQUEST = "request", "asked for"
+    CREATED = "created", "the ticket is new"
+    ANSWERED = "answered", "the customer wrote"
+    REOPENED = "reopened", "the ticket was reopened"
+    OWNER_AWAY = "owner_away", "its agent is offline"
+    OWNER_GONE = "owner_gone", "its agent is no longer active"
+    MOVED = "moved", "it moved to another department"
+    ROOM = "room", "somebody became free"
