@@ -4,12 +4,18 @@ from datetime import timedelta
 from typing import Any
 
 RELAY_EVERY = timedelta(seconds=5)
+WAITING_EVERY = timedelta(minutes=1)
 
 SCHEDULE: dict[str, dict[str, Any]] = {
     "relay deliveries": {
         "task": "core.relay",
         "schedule": RELAY_EVERY,
         "options": {"expires": RELAY_EVERY.total_seconds()},  # the next one does the same
+    },
+    "assign waiting tickets": {
+        "task": "tickets.assign_waiting",
+        "schedule": WAITING_EVERY,
+        "options": {"expires": WAITING_EVERY.total_seconds()},
     },
     "prune deliveries": {"task": "core.prune_deliveries", "schedule": timedelta(hours=1)},
     "prune idempotency records": {"task": "core.prune_idempotency_records", "schedule": timedelta(hours=1)},

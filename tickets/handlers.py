@@ -1,11 +1,75 @@
-"""What tickets do about events of others."""
+"""What tickets do about events, their own and others'."""
 
 from datetime import datetime
+from typing import Any
 
+from agents.enums import Availability
 from customers.events import CustomerErased
 from supportdesk.core.actor import Actor
-from tickets.services import privacy
+from supportdesk.core.events import Occurrence
+from tickets import workload
+from tickets.enums import AssignmentReason, Sender, Status, Trigger
+from tickets.services import privacy, waiting
+from tickets.status import DONE
+
+# Of an agent: what can make them fit for a ticket that waits.
+_FITNESS = frozenset({"capacity", "specializations", "languages", "department", "is_active"})
 
 
 def erase_conversations(event: CustomerErased, *, by: Actor, at: datetime) -> None:
     privacy.erase_conversations(customer_id=event.subject_id, now=at)
+
+
+def forget_available_agents(event: Any, *, by: Actor, at: datetime) -> None:
+    """Of everything that changes who is available or how much they have to do."""
+    workload.forget_available()
+
+
+def auto_assign(occurrence: Occurrence, *, now: datetime) -> None:
+    waiting.take_in(ticket_id=occurrence.event.subject_id, trigger=Trigger.CREATED, by=occurrence.by, now=now)
+
+
+def serve_customer(occurrence: Occurrence, *, now: datetime) -> None:
+    """After a grace: of what customers write."""
+    if occurrence.event.sender == Sender.CUSTOMER:
+        waiting.serve_customer(ticket_id=occurrence.event.subject_id, by=occurrence.by, now=now)
+
+
+def serve_reopened(occurrence: Occurrence, *, now: datetime) -> None:
+    """After a grace: of what was done and is open again."""
+    if occurrence.event.before in DONE and occurrence.event.after == Status.OPEN:
+        waiting.serve_reopened(ticket_id=occurrence.event.subject_id, by=occurrence.by, now=now)
+
+
+def look_again(occurrence: Occurrence, *, now: datetime) -> None:
+    moved = "department" in occurrence.event.fields
+    if moved or "category" in occurrence.event.fields:
+        waiting.look_again(ticket_id=occurrence.event.subject_id, moved=moved, by=occurrence.by, now=now)
+
+
+def assign_waiting(occurrence: Occurrence, *, now: datetime) -> None:
+    """Of whatever may have made room."""
+    waiting.assign_waiting(by=occurrence.by, now=now)
+
+
+def meet_available(occurrence: Occurrence, *, now: datetime) -> None:
+    if occurrence.event.after == Availability.ONLINE:
+        waiting.assign_waiting(by=occurrence.by, now=now)
+
+
+def meet_changed(occurrence: Occurrence, *, now: datetime) -> None:
+    if "is_active" in occurrence.event.fields:
+        waiting.release_from_inactive(by=occurrence.by, now=now)
+    if _FITNESS & set(occurrence.event.fields):
+        waiting.assign_waiting(by=occurrence.by, now=now)
+
+
+def fill_room_left(occurrence: Occurrence, *, now: datetime) -> None:
+    """Of a ticket that is done, or waits for its customer."""
+    if occurrence.event.after in {*DONE, Status.PENDING}:
+        waiting.assign_waiting(by=occurrence.by, now=now)
+
+
+def fill_room_transferred(occurrence: Occurrence, *, now: datetime) -> None:
+    if occurrence.event.reason == AssignmentReason.TRANSFER:
+        waiting.assign_waiting(by=occurrence.by, now=now)

@@ -324,6 +324,13 @@ SPECTACULAR_SETTINGS = {
 # Region for phone numbers written without a country code (ISO 3166-1 alpha-2); empty: such numbers are refused.
 PHONE_REGION: str = env.str("SUPPORTDESK_PHONE_REGION", default="")
 
+# How much of an agent's capacity a ticket takes that waits for its customer, in hundredths of an open one.
+PENDING_LOAD = round(100 * env.float("SUPPORTDESK_PENDING_LOAD", default=0.25))
+# How long only agents with the skill that a waiting ticket needs are given it; afterwards others too.
+SKILL_MUST_FOR = timedelta(minutes=env.int("SUPPORTDESK_SKILL_MUST_MINUTES", default=15))
+# How long an agent who is offline keeps a ticket whose customer just wrote.
+ABSENT_OWNER_GRACE = timedelta(minutes=env.int("SUPPORTDESK_ABSENT_OWNER_MINUTES", default=5))
+
 # --- Background work -------------------------------------------------------------------------------------------------
 
 CELERY_BROKER_URL = REDIS_URL

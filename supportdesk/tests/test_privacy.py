@@ -11,14 +11,14 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.management import CommandError, call_command
 from django.db import connection
 
-from agents.tests.builders import actor_of, make_agent
+from agents.tests.builders import SYSTEM, actor_of, make_agent
 from customers.models import Customer, ExternalIdentity
 from customers.services import Identity
 from customers.tests.builders import make_customer
 from supportdesk.core.models import Event
 from supportdesk.tests.client import Api
 from tickets.models import Attachment, Ticket
-from tickets.services import conversation, privacy
+from tickets.services import assignment, conversation, privacy
 from tickets.tests.builders import make_ticket, say
 
 pytestmark = pytest.mark.django_db
@@ -32,7 +32,8 @@ DECLARED = {
     "tickets.Message": "exported, erased (body)",
     "tickets.Note": "kept from the person, erased (body)",
     "tickets.Attachment": "exported (what it is), erased with its file",
-    "tickets.Assignment": "kept: agents and times only",
+    "tickets.Assignment": "kept from the person (agents and times), erased (transfer_reason)",
+    "tickets.AssignmentDecision": "kept: ids, numbers, codes and times only",
     "tickets.TicketText": "follows the texts it is made of",
 }
 
@@ -57,6 +58,16 @@ def person() -> dict[str, Any]:
     }
     ticket = make_ticket(customer=customer, **given)
     say(ticket, f"it is {CANARY} again")
+    other, now = make_agent(), ticket.created_at
+    assignment.assign(ticket_id=ticket.pk, agent_id=agent.pk, by=SYSTEM, now=now)
+    assignment.transfer(
+        ticket_id=ticket.pk,
+        from_agent_id=agent.pk,
+        agent_id=other.pk,
+        reason=f"{CANARY} asked for her",
+        by=SYSTEM,
+        now=now,
+    )
     conversation.add_note(ticket_id=ticket.pk, body=f"{CANARY} is odd", by=actor_of(agent), now=ticket.created_at)
     api = Api(make_agent(role="admin"))
     file = SimpleUploadedFile(f"{CANARY}.txt", CANARY.encode())

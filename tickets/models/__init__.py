@@ -1,8 +1,8 @@
-from tickets.models.assignment import Assignment
+from tickets.models.assignment import Assignment, AssignmentDecision
 from tickets.models.attachment import Attachment
 from tickets.models.conversation import Message, Note
 from tickets.models.saved_view import SavedView
 from tickets.models.search import TicketText
 from tickets.models.ticket import Ticket
 
-__all__ = ["Assignment", "Attachment", "Message", "Note", "SavedView", "Ticket", "TicketText"]
+__all__ = ["Assignment", "AssignmentDecision", "Attachment", "Message", "Note", "SavedView", "Ticket", "TicketText"]

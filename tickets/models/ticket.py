@@ -36,6 +36,12 @@ class TicketQuerySet(models.QuerySet["Ticket"]):
         """Without the archived, which stay out of every list that does not ask for them."""
         return self.filter(archived_at__isnull=True)
 
+    def unfinished(self) -> "TicketQuerySet":
+        """Those that are still work: not resolved, not closed. Said by the column that a constraint ties to the status,
+        so that the indexes of unfinished tickets serve whatever else is asked.
+        """
+        return self.filter(resolved_at__isnull=True)
+
 
 class Ticket(models.Model):
     """One concern of one customer, worked until it is done."""
@@ -65,6 +71,7 @@ class Ticket(models.Model):
 
     last_position = models.PositiveIntegerField(default=0, help_text="Position of the newest message.")
     waiting_since = models.DateTimeField(null=True, help_text="Oldest customer message without an answer.")
+    queued_at = models.DateTimeField(null=True, help_text="Since when it waits for an agent who can take it.")
     last_activity_at = models.DateTimeField(help_text="Newest message.")
     rank_at = models.DateTimeField(help_text="Orders the work, earliest first; see tickets.ordering.")
     first_response_at = models.DateTimeField(null=True, help_text="First public reply by a person.")
@@ -89,6 +96,10 @@ class Ticket(models.Model):
             ),
             models.CheckConstraint(
                 condition=Q(archived_at__isnull=True) | Q(status=Status.CLOSED), name="ticket_archived_is_closed"
+            ),
+            models.CheckConstraint(
+                condition=Q(queued_at__isnull=True) | Q(assignee__isnull=True, resolved_at__isnull=True),
+                name="ticket_queued_has_nobody",
             ),
             models.CheckConstraint(
                 condition=Q(satisfaction_rating__isnull=True) | Q(satisfaction_rating__range=(1, 5)),
@@ -118,6 +129,25 @@ class Ticket(models.Model):
             models.Index(fields=["external_id"], condition=Q(external_id__isnull=False), name="ticket_external_id"),
             GinIndex(fields=["tags"], name="ticket_tags"),
             GinIndex(OpClass(Upper("subject"), name="gin_trgm_ops"), name="ticket_subject_trigram"),
+            # Of the unfinished only, so they stay as small as the work at hand: an agent's queue and load; what nobody
+            # has; what waits to be given to somebody.
+            models.Index(
+                fields=["assignee", "rank_at", "id"],
+                include=["status"],
+                condition=Q(resolved_at__isnull=True, assignee__isnull=False),
+                name="ticket_work",
+            ),
+            models.Index(
+                fields=["rank_at", "id"],
+                condition=Q(resolved_at__isnull=True, assignee__isnull=True),
+                name="ticket_unassigned",
+            ),
+            models.Index(
+                fields=["rank_at", "id"],
+                include=["queued_at"],
+                condition=Q(queued_at__isnull=False),
+                name="ticket_queued",
+            ),
         ]
 
     def __str__(self) -> str:

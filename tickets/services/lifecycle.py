@@ -161,14 +161,14 @@ def refuse_archived(ticket: Ticket) -> None:
 
 
 def set_status(ticket: Ticket, status: Status, *, now: datetime) -> None:
-    """Moves the locked ticket along a legal transition; done ends the wait, closed the assignment.
+    """Moves the locked ticket along a legal transition; done ends every wait, closed the assignment.
 
     Raises IllegalTransition.
     """
     check_transition(Status(ticket.status), status)
     if status in DONE:
         ticket.resolved_at = ticket.resolved_at or now
-        ticket.waiting_since = None
+        ticket.waiting_since = ticket.queued_at = None
     else:
         ticket.resolved_at = None
     if status == Status.CLOSED:
@@ -181,7 +181,7 @@ def save(ticket: Ticket, *fields: str, now: datetime) -> None:
     ticket.rerank()
     ticket.version += 1
     ticket.updated_at = now
-    derived = {"status", "resolved_at", "waiting_since", "rank_at", "version", "updated_at"}
+    derived = {"status", "resolved_at", "waiting_since", "queued_at", "rank_at", "version", "updated_at"}
     ticket.save(update_fields=derived.union(fields))
 
 

@@ -7,7 +7,7 @@ from django.core.files.storage import storages
 from django.db import transaction
 from django.db.models import F
 
-from tickets.models import Attachment, Message, Note, Ticket
+from tickets.models import Assignment, Attachment, Message, Note, Ticket
 from tickets.services.attachments import STORAGE
 
 ERASED = "[erased]"
@@ -50,6 +50,7 @@ def erase_conversations(*, customer_id: int, now: datetime) -> None:
     list(theirs.select_for_update().order_by("pk").values_list("pk", flat=True))  # nobody writes on one meanwhile
     Message.objects.filter(ticket__in=theirs).update(body=ERASED)
     Note.objects.filter(ticket__in=theirs).update(body=ERASED)
+    Assignment.objects.filter(ticket__in=theirs).exclude(transfer_reason="").update(transfer_reason=ERASED)
     files = Attachment.objects.filter(ticket__in=theirs)
     stored = list(files.values_list("stored_as", flat=True))
     files.delete()

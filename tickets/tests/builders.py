@@ -4,11 +4,14 @@ from typing import Any
 
 from django.utils import timezone
 
-from agents.tests.builders import SYSTEM
+from agents import services as agents
+from agents.enums import Availability
+from agents.models import Agent
+from agents.tests.builders import SYSTEM, make_agent
 from customers.tests.builders import make_customer
 from tickets.enums import Sender
 from tickets.models import Ticket
-from tickets.services import conversation, lifecycle
+from tickets.services import assignment, conversation, lifecycle
 
 
 def make_ticket(**over: Any) -> Ticket:
@@ -22,6 +25,29 @@ def say(ticket: Ticket, body: str = "Hello", **over: Any) -> conversation.Posted
     """A customer's message unless `sender` says otherwise."""
     given = {"sender": Sender.CUSTOMER, "by": SYSTEM, "now": timezone.now(), **over}
     return conversation.add_message(ticket_id=ticket.pk, body=body, **given)
+
+
+def make_worker(**over: Any) -> Agent:
+    """An agent who is online."""
+    agent = make_agent(**over)
+    return set_agent(agent, availability=Availability.ONLINE)
+
+
+def set_agent(agent: Agent, **changes: Any) -> Agent:
+    return agents.update_agent(agent_id=agent.pk, changes=changes, by=SYSTEM, now=timezone.now())
+
+
+def assign(ticket: Ticket, agent: Agent, **over: Any) -> assignment.Result:
+    return assignment.assign(ticket_id=ticket.pk, agent_id=agent.pk, **{"by": SYSTEM, "now": timezone.now(), **over})
+
+
+def transfer(ticket: Ticket, before: Agent, after: Agent, **over: Any) -> assignment.Result:
+    given = {"reason": "Off home", "by": SYSTEM, "now": timezone.now(), **over}
+    return assignment.transfer(ticket_id=ticket.pk, from_agent_id=before.pk, agent_id=after.pk, **given)
+
+
+def auto_assign(ticket: Ticket, **over: Any) -> assignment.Result:
+    return assignment.auto_assign(ticket_id=ticket.pk, **{"by": SYSTEM, "now": timezone.now(), **over})
 
 
 def change(ticket: Ticket, **changes: Any) -> Ticket:

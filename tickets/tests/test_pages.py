@@ -129,6 +129,9 @@ def plan(queryset: QuerySet[Any], *, in_order: bool = False) -> str:
         ({"department_id": 1}, "ticket_department_rank"),
         ({"assignee_id": 1}, "ticket_assignee_rank"),
         ({"assignee__isnull": True}, "ticket_unassigned_rank"),
+        ({"assignee_id": 1, "resolved_at__isnull": True}, "ticket_work"),
+        ({"assignee__isnull": True, "resolved_at__isnull": True}, "ticket_unassigned"),
+        ({"queued_at__isnull": False}, "ticket_queued"),
     ],
 )
 def test_a_page_of_a_filtered_list_is_read_off_one_index_in_order(filters: dict[str, Any], index: str) -> None:

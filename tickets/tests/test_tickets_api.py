@@ -373,8 +373,8 @@ def test_statements_of_writes(me: Api) -> None:
         made = me.post("/api/tickets", given).body["ticket"]
     with counted_statements() as said:
         me.post(f"/api/tickets/{made['id']}/messages", {"body": "Hello"})
-    assert len(created) == 6  # token, customer, ticket, message, facts, identities
-    assert len(said) == 7  # token, ticket, message, ticket, fact, author, files
+    assert len(created) == 7  # token, customer, ticket, message, facts, what is to follow, identities
+    assert len(said) == 8  # token, ticket, message, ticket, fact, what is to follow, author, files
 
 
 def _by() -> Any:

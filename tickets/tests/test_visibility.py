@@ -11,7 +11,7 @@ from supportdesk.core.models import Event
 from supportdesk.tests.client import Api
 from tickets.models import Ticket
 from tickets.services import assignment
-from tickets.tests.builders import make_ticket, say
+from tickets.tests.builders import change, make_ticket, say
 
 pytestmark = pytest.mark.django_db
 
@@ -19,11 +19,12 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture
 def world() -> dict[str, Any]:
     here, there = make_department(), make_department()
+    mine = make_ticket(department=here)
     world = {
         "none": make_ticket(),
         "here": make_ticket(department=here),
         "there": make_ticket(department=there),
-        "mine": make_ticket(department=there),
+        "mine": mine,
         "agent": make_agent(department=here),
         "senior": make_agent(department=here, role="senior"),
         "led": make_agent(role="supervisor", leads=[there]),
@@ -33,6 +34,7 @@ def world() -> dict[str, Any]:
         "nowhere": make_agent(),
     }
     assignment.assign(ticket_id=world["mine"].pk, agent_id=world["agent"].pk, by=SYSTEM, now=timezone.now())
+    change(mine, department=there)  # it moved on, and who has it still sees it
     return world
 
 

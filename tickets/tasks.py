@@ -1,0 +1,14 @@
+"""Periodic work on tickets; when it runs stands in supportdesk/schedule.py."""
+
+from celery import shared_task
+from django.utils import timezone
+
+from supportdesk.core.actor import Door, system
+from tickets.services import waiting
+
+
+@shared_task(name="tickets.assign_waiting")  # type: ignore[untyped-decorator]
+def assign_waiting() -> int:
+    """Gives out what waits: what the events missed, and what nobody with the skill took in time."""
+    by, now = system("tickets.assign_waiting", origin=Door.TASK), timezone.now()
+    return waiting.release_from_inactive(by=by, now=now) + waiting.assign_waiting(by=by, now=now)

@@ -1,0 +1,97 @@
+"""How much agents have to do, counted from the tickets themselves, and who has room for more.
+
+A count is right by itself; a stored counter would have to be right after every crash and every change by hand. The
+index `ticket_work` holds unfinished tickets only, so counting costs what there is to count.
+"""
+
+import time
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+import structlog
+from django.conf import settings
+from django.core.cache import cache
+from django.db import transaction
+from django.db.models import Case, IntegerField, OuterRef, Subquery, Sum, Value, When
+from django.db.models.functions import Coalesce
+from redis.exceptions import RedisError
+
+from agents.enums import Availability
+from agents.models import Agent, AgentQuerySet
+from tickets.enums import Status
+from tickets.matching import ONE
+from tickets.models import Ticket
+
+KEPT_SECONDS = 30
+QUIET_SECONDS = 5.0  # after a failure of Redis, how long nothing more is asked of it
+_GENERATION = "available-agents:generation"
+
+log = structlog.get_logger("supportdesk.workload")
+_quiet_until = 0.0
+
+
+def with_load(agents: AgentQuerySet) -> AgentQuerySet:
+    """Adds `load`, in hundredths of an open ticket: open and on hold count as one, pending as the setting says."""
+    cost = Case(
+        When(status=Status.PENDING, then=Value(settings.PENDING_LOAD)), default=Value(ONE), output_field=IntegerField()
+    )
+    work = Ticket.objects.unfinished().filter(assignee_id=OuterRef("pk")).order_by().values("assignee_id")
+    load = work.annotate(load=Sum(cost)).values("load")
+    return agents.annotate(load=Coalesce(Subquery(load), Value(0)))
+
+
+def load_of(agent_id: int) -> int:
+    """In hundredths of an open ticket."""
+    agent: Any = with_load(Agent.objects.get_queryset().filter(pk=agent_id)).only("pk").get()
+    load: int = agent.load
+    return load
+
+
+def available() -> dict[int, int]:
+    """Every agent who is online and has room, with their load, whoever asks.
+
+    Kept for 30 s, and dropped with each commit that changes it. Without Redis it is read each time.
+    """
+    generation = _ask(lambda: cache.get_or_set(_GENERATION, _new_generation, None))
+    key = f"available-agents:{generation}"
+    known: dict[int, int] | None = _ask(lambda: cache.get(key)) if generation else None
+    if known is not None:
+        return known
+    found = _read_available()
+    if generation:
+        _ask(lambda: cache.set(key, found, KEPT_SECONDS))
+    return found
+
+
+def forget_available() -> None:
+    """Drops what `available` keeps, when the caller's transaction commits."""
+    transaction.on_commit(_forget, robust=True)
+
+
+def _forget() -> None:
+    """Begins a new generation: who has been reading since before this keeps what they found under the old one."""
+    _ask(lambda: cache.set(_GENERATION, _new_generation(), None))
+
+
+def _read_available() -> dict[int, int]:
+    online = Agent.objects.get_queryset().filter(is_active=True, availability=Availability.ONLINE)
+    agents: Any = with_load(online).only("capacity")
+    return {agent.pk: agent.load for agent in agents if agent.load + ONE <= agent.capacity * ONE}
+
+
+def _new_generation() -> str:
+    return uuid.uuid4().hex
+
+
+def _ask(question: Callable[[], Any]) -> Any:
+    """What Redis answers. None when it does not; then, for a while, it is not asked again."""
+    global _quiet_until
+    if time.monotonic() < _quiet_until:
+        return None
+    try:
+        return question()
+    except RedisError as error:
+        _quiet_until = time.monotonic() + QUIET_SECONDS
+        log.warning("available agents without redis", error=type(error).__name__)
+        return None
