@@ -13,6 +13,12 @@ from customers.api.views import CustomerViewSet
 from supportdesk.core.api.converters import IdConverter
 from supportdesk.core.api.docs import DocsView, document
 from supportdesk.core.observability import health, scrape
+from tickets.api.assignment import (
+    AgentQueueViewSet,
+    AssignmentViewSet,
+    AvailableAgentViewSet,
+    UnassignedViewSet,
+)
 from tickets.api.attachments import AttachmentViewSet
 from tickets.api.saved_views import SavedViewTicketsViewSet, SavedViewViewSet
 from tickets.api.views import (
@@ -43,9 +49,11 @@ urlpatterns = [
     path("api/auth/login", LoginViewSet.as_view({"post": "log_in"})),
     path("api/auth/refresh", LoginViewSet.as_view({"post": "refresh"})),
     path("api/agents", AgentViewSet.as_view(collection)),
+    path("api/agents/available", AvailableAgentViewSet.as_view({"get": "list"})),
     path("api/agents/<id:pk>", AgentViewSet.as_view({"get": "retrieve", "patch": "partial_update"})),
     path("api/agents/<id:pk>/login", LoginViewSet.as_view({"post": "log_in"})),
     path("api/agents/<id:pk>/logout", AgentViewSet.as_view({"post": "logout"})),
+    path("api/agents/<id:pk>/queue", AgentQueueViewSet.as_view({"get": "list"})),
     path("api/api-keys", ApiKeyViewSet.as_view(collection)),
     path("api/api-keys/<id:pk>", ApiKeyViewSet.as_view({"delete": "destroy"})),
     path("api/customers", CustomerViewSet.as_view(collection)),
@@ -54,12 +62,17 @@ urlpatterns = [
     path("api/customers/<id:pk>/export", PrivacyViewSet.as_view({"get": "export"})),
     path("api/customers/<id:pk>/tickets", CustomerTicketsViewSet.as_view({"get": "list"})),
     path("api/tickets", TicketViewSet.as_view(collection)),
+    path("api/tickets/unassigned", UnassignedViewSet.as_view({"get": "list"})),
     path("api/tickets/export", TicketViewSet.as_view({"get": "export"})),
     path("api/tickets/bulk", TicketViewSet.as_view({"post": "bulk"})),
     path(
         "api/tickets/<id:pk>",
         TicketViewSet.as_view({"get": "retrieve", "patch": "partial_update", "delete": "destroy"}),
     ),
+    path("api/tickets/<id:pk>/assign", AssignmentViewSet.as_view({"post": "assign"})),
+    path("api/tickets/<id:pk>/auto-assign", AssignmentViewSet.as_view({"post": "auto_assign"})),
+    path("api/tickets/<id:pk>/transfer", AssignmentViewSet.as_view({"post": "transfer"})),
+    path("api/tickets/<id:pk>/assignments", AssignmentViewSet.as_view({"get": "list"})),
     path("api/tickets/<id:pk>/messages", MessageViewSet.as_view(collection)),
     path("api/tickets/<id:pk>/attachments", AttachmentViewSet.as_view(collection)),
     path("api/tickets/<id:pk>/attachments/<id:attachment>", AttachmentViewSet.as_view({"get": "download"})),

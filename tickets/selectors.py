@@ -1,11 +1,13 @@
 """Reading tickets, within what the actor may see."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from django.db.models import F, FilteredRelation, OuterRef, Q, QuerySet, Subquery
 
-from agents.enums import Scope
+from agents.enums import Availability, Scope
+from agents.models import Agent, AgentQuerySet
 from customers.models import Customer
 from supportdesk.core.actor import Actor
 from supportdesk.core.errors import NotFound
@@ -50,6 +52,32 @@ def _beside(tickets: TicketQuerySet, *, identities: bool = True) -> Detail:
     if ticket is None:
         raise NotFound
     return Detail(ticket=ticket, description=ticket.description, assignment=getattr(ticket, "current", None))
+
+
+def unassigned(actor: Actor) -> TicketQuerySet:
+    """Unfinished tickets that nobody has."""
+    return listed(actor).unfinished().filter(assignee__isnull=True)
+
+
+def queue_of(*, agent_id: int, actor: Actor) -> TicketQuerySet:
+    """The agent's unfinished tickets, as far as the actor sees them. Raises NotFound unless the queue is the actor's
+    own, or that of an agent whose record they may read.
+    """
+    if not Agent.objects.visible_to(actor).filter(pk=agent_id).exists():
+        raise NotFound
+    return listed(actor).unfinished().filter(assignee_id=agent_id)
+
+
+def assignments(*, ticket_id: int, actor: Actor) -> QuerySet[Assignment]:
+    """Who works on the ticket and who did before, each with the decision it came from. Raises NotFound."""
+    entries = Assignment.objects.filter(ticket=seen(ticket_id, actor))
+    return entries.select_related("agent", "previous_agent", "assigned_by").prefetch_related("decision")
+
+
+def available_agents(actor: Actor, ids: Iterable[int]) -> AgentQuerySet:
+    """Of these agents, those whose record the actor may read and who are online still."""
+    agents = Agent.objects.visible_to(actor).filter(pk__in=ids, is_active=True, availability=Availability.ONLINE)
+    return agents.select_related("department").prefetch_related("specializations")
 
 
 def history(*, customer_id: int, actor: Actor) -> TicketQuerySet:

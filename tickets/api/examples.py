@@ -27,6 +27,7 @@ ROW = {
     "external_id": None,
     "message_count": 1,
     "waiting_since": "2026-11-24T09:12:44Z",
+    "queued_at": None,
     "last_activity_at": "2026-11-24T09:12:44Z",
     "first_response_at": None,
     "resolved_at": None,
@@ -51,6 +52,46 @@ ASSIGNMENT = {
     "assigned_at": "2026-11-24T09:13:02Z",
 }
 DETAIL = {"ticket": FULL, "customer": CUSTOMER, "assignment": ASSIGNMENT, "sla": None, "ai_insights": None}
+UNASSIGNED_ROW = ROW | {"assignee": None, "queued_at": "2026-11-24T09:12:45Z"}
+ASSIGN = {"agent_id": 7}
+TRANSFER = {"from_agent_id": 7, "agent_id": 9, "reason": "Needs somebody who reads the carrier's reports."}
+DECISION = {
+    "id": 4_210,
+    "outcome": "manual",
+    "trigger": "request",
+    "why": "Given by hand.",
+    "over_capacity": False,
+    "version": 1,
+    "decided_at": "2026-11-24T09:13:02Z",
+}
+ASSIGNED = DETAIL | {"decision": DECISION}
+TRANSFERRED = DETAIL | {
+    "ticket": FULL | {"assignee": {"id": 9, "name": "Ana Ruiz"}, "version": 3},
+    "assignment": ASSIGNMENT | {"id": 312, "agent": {"id": 9, "name": "Ana Ruiz"}, "reason": "transfer"},
+    "decision": DECISION | {"id": 4_211, "outcome": "transfer"},
+}
+AUTO_DECISION = DECISION | {
+    "outcome": "auto",
+    "why": "First of 3 who could take it: least busy for their capacity (1 at capacity, 2 offline).",
+}
+AUTO_ASSIGNED = DETAIL | {"assignment": ASSIGNMENT | {"reason": "auto"}, "decision": AUTO_DECISION}
+ASSIGNMENT_ENTRY = ASSIGNMENT | {
+    "reason": "auto",
+    "previous_agent": None,
+    "transfer_reason": "",
+    "assigned_by": None,
+    "ended_at": None,
+    "decision": AUTO_DECISION,
+}
+AVAILABLE = {
+    "id": 7,
+    "name": "Mina Osei",
+    "department": {"id": 2, "name": "Billing"},
+    "specializations": [{"id": 1, "slug": "refunds", "name": "Refunds"}],
+    "capacity": 12,
+    "load": 3.25,
+    "free": 8,
+}
 CREATED = DETAIL | {"ticket": FULL | {"assignee": None, "version": 1}, "assignment": None}
 UPDATE = {"status": "pending", "tags": ["double-charge", "refund"]}
 BULK_UPDATE = {"tickets": [{"id": 123, "version": 2}, {"id": 124}], "changes": {"status": "resolved"}}

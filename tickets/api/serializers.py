@@ -4,6 +4,7 @@ from typing import Any
 
 from rest_framework import serializers
 
+from agents.api.serializers import SkillOut
 from agents.enums import Scope
 from agents.models import Agent, Department
 from customers.api.serializers import CustomerName, CustomerOut
@@ -11,8 +12,10 @@ from customers.models import Customer
 from supportdesk.core.actor import Actor, ActorKind
 from supportdesk.core.api import fields
 from supportdesk.core.models import Event
-from tickets.enums import AssignmentReason, Category, Channel, Priority, Sender, Status
-from tickets.models import Assignment, Attachment, Message, Note, SavedView, Ticket
+from tickets import decisions
+from tickets.enums import AssignmentReason, Category, Channel, DecisionOutcome, Priority, Sender, Status, Trigger
+from tickets.matching import ONE
+from tickets.models import Assignment, AssignmentDecision, Attachment, Message, Note, SavedView, Ticket
 from tickets.models.ticket import MAX_TAG_LENGTH, MAX_TAGS
 
 MAX_SUBJECT = 300
@@ -21,6 +24,7 @@ MAX_MENTIONS = 20
 MAX_POSITION = 2**31 - 1
 MAX_BULK = 100
 MAX_ATTACHMENTS = 10
+MAX_REASON = 500
 
 
 class Tags(serializers.ListField):
@@ -181,6 +185,9 @@ class TicketRow(serializers.Serializer[Ticket]):
     external_id = serializers.CharField(allow_null=True)
     message_count = serializers.IntegerField(source="last_position")
     waiting_since = serializers.DateTimeField(allow_null=True, help_text="Oldest customer message without a reply.")
+    queued_at = serializers.DateTimeField(
+        allow_null=True, help_text="Since when it waits for an agent who can take it; null when it does not."
+    )
     last_activity_at = serializers.DateTimeField()
     first_response_at = serializers.DateTimeField(allow_null=True)
     resolved_at = serializers.DateTimeField(allow_null=True)
@@ -232,6 +239,65 @@ class AssignmentOut(serializers.Serializer[Assignment]):
     assigned_at = serializers.DateTimeField()
 
 
+class DecisionOut(serializers.Serializer[AssignmentDecision]):
+    """Why the ticket went to whom it went, or to nobody."""
+
+    id = serializers.IntegerField()
+    outcome = serializers.ChoiceField(choices=DecisionOutcome.choices)
+    trigger = serializers.ChoiceField(choices=Trigger.choices, source="record.trigger", help_text="What led to it.")
+    why = serializers.SerializerMethodField(help_text="In one sentence.")
+    over_capacity = serializers.BooleanField(
+        source="record.over_capacity", help_text="The agent had no room for it; by hand only."
+    )
+    version = serializers.IntegerField(source="record.version", help_text="Of the rules it was made by.")
+    decided_at = serializers.DateTimeField()
+
+    def get_why(self, decision: AssignmentDecision) -> str:
+        return decisions.why(decision.record)
+
+
+class AssignmentEntry(AssignmentOut):
+    """A stretch of one agent's work on the ticket."""
+
+    previous_agent = PersonName(allow_null=True, help_text="From whom it was transferred.")
+    transfer_reason = serializers.CharField(help_text="Why, in the words of who transferred it.")
+    assigned_by = PersonName(allow_null=True, help_text="Null when no person did.")
+    ended_at = serializers.DateTimeField(allow_null=True, help_text="Null: the present one.")
+    decision = DecisionOut(allow_null=True, help_text="Null for what was assigned before decisions were kept.")
+
+
+class Assign(fields.StrictSerializer):
+    agent_id = fields.Id()
+
+
+class Transfer(fields.StrictSerializer):
+    from_agent_id = fields.Id(help_text="Who has the ticket, as far as the caller knows.")
+    agent_id = fields.Id()
+    reason = fields.Text(max_length=MAX_REASON, help_text="For colleagues; kept with the assignment.")
+
+
+class AvailableAgent(serializers.Serializer[Agent]):
+    """An agent who is online and has room. The context's `loads` hold everybody's."""
+
+    id = serializers.IntegerField()
+    name = serializers.CharField()
+    department = PersonName(allow_null=True)
+    specializations = SkillOut(many=True)
+    capacity = serializers.IntegerField(help_text="Open tickets the agent takes at a time.")
+    load = serializers.SerializerMethodField(help_text="Unfinished tickets; pending ones count in part.")
+    free = serializers.SerializerMethodField(help_text="Open tickets there is room for.")
+
+    def get_load(self, agent: Agent) -> float:
+        return self._load(agent) / ONE
+
+    def get_free(self, agent: Agent) -> int:
+        return (agent.capacity * ONE - self._load(agent)) // ONE
+
+    def _load(self, agent: Agent) -> int:
+        loads: dict[int, int] = self.context["loads"]
+        return loads[agent.pk]
+
+
 class TicketDetail(serializers.Serializer[Any]):
     """The ticket with everything beside it. Parts that are not there are null."""
 
@@ -240,6 +306,10 @@ class TicketDetail(serializers.Serializer[Any]):
     assignment = AssignmentOut(allow_null=True, help_text="The present one.")
     sla = serializers.JSONField(allow_null=True, help_text="Not measured yet: null.")
     ai_insights = serializers.JSONField(allow_null=True, help_text="Not fetched yet: null.")
+
+
+class TicketDecided(TicketDetail):
+    decision = DecisionOut(allow_null=True, help_text="Null when nothing had to be decided.")
 
 
 class AttachmentName(serializers.Serializer[Attachment]):

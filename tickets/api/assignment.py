@@ -1,0 +1,129 @@
+"""Who works on which ticket: assigning, transferring, and the lists to do it by."""
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from agents.api.serializers import NothingRequest
+from agents.enums import EVERY_ROLE, Scope
+from agents.models import Agent
+from supportdesk.core.api.pagination import Ordering
+from supportdesk.core.api.schema import operation
+from supportdesk.core.api.views import ApiViewSet, versioned
+from tickets import selectors, workload
+from tickets.api import examples
+from tickets.api.detail import represent
+from tickets.api.filters import TicketFilter
+from tickets.api.serializers import (
+    Assign,
+    AssignmentEntry,
+    AvailableAgent,
+    DecisionOut,
+    TicketDecided,
+    TicketRow,
+    Transfer,
+)
+from tickets.api.views import BY_TIME, READERS, WRITERS, OnTicketViewSet
+from tickets.models import Assignment, Ticket
+from tickets.services import assignment
+from tickets.services.assignment import AlreadyAssigned, AssignmentChanged, NotAssignable, NotAssigned
+
+BY_RANK = {"rank": Ordering("rank_at"), **BY_TIME}
+
+
+class AssignmentViewSet(OnTicketViewSet):
+    allowed: ClassVar = {"list": READERS, **dict.fromkeys(("assign", "auto_assign", "transfer"), WRITERS)}
+    orderings: ClassVar = {"id": Ordering("pk"), "-id": Ordering("pk", descending=True)}
+    queryset = Assignment.objects.none()
+
+    @operation("List a ticket's assignments", returns=AssignmentEntry(many=True), example=examples.ASSIGNMENT_ENTRY)
+    def list(self, request: Request, pk: int) -> Response:
+        """Who has the ticket and who had it, by whom it was given and why."""
+        return self.page(selectors.assignments(ticket_id=pk, actor=self.actor), AssignmentEntry)
+
+    @operation(
+        "Assign a ticket",
+        takes=Assign,
+        request_example=examples.ASSIGN,
+        returns=TicketDecided,
+        example=examples.ASSIGNED,
+        errors=[NotAssignable, AlreadyAssigned],
+    )
+    def assign(self, request: Request, pk: int) -> Response:
+        """Gives a ticket that nobody has to an agent whose record the caller may read, even if they have no room."""
+        given = self.read(Assign)
+        return self._decided(assignment.assign(ticket_id=pk, **given, by=self.actor, now=self.now))
+
+    @operation(
+        "Assign a ticket automatically",
+        takes=NothingRequest,
+        request_example={},
+        returns=TicketDecided,
+        example=examples.AUTO_ASSIGNED,
+        errors=[NotAssignable, AlreadyAssigned],
+    )
+    def auto_assign(self, request: Request, pk: int) -> Response:
+        """To who fits best of those who are online and have room. If nobody can take it, the ticket waits (`queued_at`)
+        and goes to the next who can; `decision` says why.
+        """
+        self.read(NothingRequest)
+        return self._decided(assignment.auto_assign(ticket_id=pk, by=self.actor, now=self.now))
+
+    @operation(
+        "Transfer a ticket",
+        takes=Transfer,
+        request_example=examples.TRANSFER,
+        returns=TicketDecided,
+        example=examples.TRANSFERRED,
+        errors=[NotAssignable, NotAssigned, AssignmentChanged],
+    )
+    def transfer(self, request: Request, pk: int) -> Response:
+        """From the agent who has it to another. Of rivals one wins; the others are told who has the ticket now."""
+        given = self.read(Transfer)
+        return self._decided(assignment.transfer(ticket_id=pk, **given, by=self.actor, now=self.now))
+
+    def _decided(self, result: assignment.Result) -> Response:
+        detail = represent(selectors.detail_after_change(result.ticket), self.actor)
+        decision = DecisionOut(result.decision).data if result.decision else None
+        return versioned({**detail, "decision": decision}, result.ticket.version)
+
+
+class UnassignedViewSet(ApiViewSet):
+    allowed: ClassVar = {"list": READERS}
+    orderings: ClassVar = BY_RANK
+    filterset_class = TicketFilter
+    queryset = Ticket.objects.none()
+
+    @operation("List unassigned tickets", returns=TicketRow(many=True), example=examples.UNASSIGNED_ROW)
+    def list(self, request: Request) -> Response:
+        """Unfinished tickets that nobody has, in the order of work."""
+        return self.page(selectors.unassigned(self.actor), TicketRow)
+
+
+class AgentQueueViewSet(ApiViewSet):
+    allowed: ClassVar = {"list": READERS}
+    orderings: ClassVar = BY_RANK
+    filterset_class = TicketFilter
+    queryset = Ticket.objects.none()
+
+    @operation("List an agent's queue", returns=TicketRow(many=True), example=examples.ROW)
+    def list(self, request: Request, pk: int) -> Response:
+        """The agent's unfinished tickets in the order of work, as far as the caller sees them."""
+        return self.page(selectors.queue_of(agent_id=pk, actor=self.actor), TicketRow)
+
+
+class AvailableAgentViewSet(ApiViewSet):
+    allowed: ClassVar = {"list": EVERY_ROLE | {Scope.AGENTS_READ}}
+    orderings: ClassVar = {"id": Ordering("pk")}
+    queryset = Agent.objects.none()
+
+    @operation("List available agents", returns=AvailableAgent(many=True), example=examples.AVAILABLE)
+    def list(self, request: Request) -> Response:
+        """Who is online and has room, of the agents whose record the caller may read."""
+        self.loads = workload.available()
+        return self.page(selectors.available_agents(self.actor, self.loads), AvailableAgent)
+
+    def beside(self, rows: Sequence[Any]) -> dict[str, Any]:
+        return {"loads": self.loads}
