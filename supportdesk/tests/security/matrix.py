@@ -38,6 +38,8 @@ GET    api/agents/<id:pk>                                                 200   
 PATCH  api/agents/<id:pk>                                                 200      - -   + ? ! + ? +  . . . . . . .  {"availability": "busy"}
 POST   api/agents/<id:pk>/login                                           200      + +   + + + + + +  + + + + + + +  {"email": "$agent_email", "password": "$password"}
 POST   api/agents/<id:pk>/logout                                          204      - -   + ? ? ? ? ?  . . . . . . .
+GET    api/agents/<id:pk>/queue                                           200      - -   + ? + + ? +  ? ? ? . . . +
+GET    api/agents/available                                               200      - -   + + + + + +  . . . . . + +
 
 GET    api/api-keys                                                       200      - -   . . . . . +  . . . . . . .
 POST   api/api-keys                                                       201      - -   . . . . . +  . . . . . . .  {"name": "New", "scopes": ["tickets:read"], "expires_at": "$soon"}
@@ -66,6 +68,11 @@ GET    api/tickets/<id:pk>/attachments/<id:attachment>                    200   
 GET    api/tickets/<id:pk>/notes                                          200      - -   + ? + + ? +  . . + . . . +
 POST   api/tickets/<id:pk>/notes                                          201      - -   + ? + + ? +  . . . . . . .  {"body": "New", "mentions": ["$agent"]}
 GET    api/tickets/<id:pk>/events                                         200      - -   + ? + + ? +  + + + . . . +
+GET    api/tickets/unassigned                                             200      - -   + + + + + +  + + + . . . +
+POST   api/tickets/<id:pk>/assign                                         200      - -   + ? + + ? +  . ! . . . . +  {"agent_id": "$agent"}
+POST   api/tickets/<id:pk>/auto-assign                                    409      - -   + ? + + ? +  . + . . . . +
+POST   api/tickets/<id:pk>/transfer                                       200      - -   + ? + + ? +  . ! . . . . +  {"from_agent_id": "$agent", "agent_id": "$colleague", "reason": "New"}
+GET    api/tickets/<id:pk>/assignments                                    200      - -   + ? + + ? +  + + + . . . +
 
 GET    api/views                                                          200      - -   + + + + + +  . . . . . . .
 POST   api/views                                                          201      - -   + + + + + +  . . . . . . .  {"name": "New", "query": {"status": "open"}}

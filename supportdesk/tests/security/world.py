@@ -101,6 +101,7 @@ def _values(people: dict[str, Agent]) -> dict[str, Any]:
     interval = IntervalSchedule.objects.create(every=1, period="days")
     named = {
         "agent": agent.pk,
+        "colleague": people["senior"].pk,
         "apikey": key.pk,
         "attachment": attachment.pk,
         "customer": customer.pk,

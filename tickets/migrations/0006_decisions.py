@@ -9,7 +9,7 @@ class Migration(migrations.Migration):
     dependencies = [
         ("agents", "0002_api_keys"),
         ("customers", "0003_tier"),
-        ("tickets", "0004_leaner_indexes"),
+        ("tickets", "0005_numbers_in_texts"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
