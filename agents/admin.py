@@ -16,9 +16,13 @@ from agents.selectors import actor_for, led_departments
 from supportdesk.core.actor import Actor, Door
 from supportdesk.core.admin import ServiceAdmin, ServiceForm
 from supportdesk.core.observability.middleware import current_request_id
+from tickets import selectors, workload
+from tickets.matching import ONE
+from tickets.models import Ticket
 
 DEFAULT_KEY_LIFE = timedelta(days=90)
 KEY_FIELDS = ("name", "scopes", "expires_at")
+SHOWN_TICKETS = 20
 
 
 class DeskAdmin(ServiceAdmin):
@@ -75,6 +79,7 @@ class AgentForm(ServiceForm):
 @admin.register(Agent)
 class AgentAdmin(DeskAdmin):
     form_class = AgentForm
+    record_template = "admin/desk/agent.html"
     may_add = True
     list_display = ("name", "email", "role", "department", "availability", "capacity", "is_active")
     list_filter: ClassVar[Any] = ("role", "availability", "is_active")
@@ -111,6 +116,17 @@ class AgentAdmin(DeskAdmin):
             del form.fields["availability"], form.fields["is_active"]
             form.fields["capacity"].initial = 10
         return form
+
+    def beside(self, request: HttpRequest, obj: Any) -> dict[str, Any]:
+        """How much the agent has to do, and of that what the actor sees."""
+        if obj is None:
+            return {}
+        queue = selectors.queue_of(agent_id=obj.pk, actor=self.actor(request))
+        return {
+            "load": workload.load_of(obj.pk) / ONE,
+            "unfinished": Ticket.objects.unfinished().filter(assignee=obj).count(),
+            "queue": queue.order_by("rank_at", "pk")[:SHOWN_TICKETS],
+        }
 
     def write(self, request: HttpRequest, obj: Any, form: ServiceForm) -> Agent:
         by, now = self.actor(request), timezone.now()

@@ -20,8 +20,8 @@ from supportdesk.core.admin import ServiceForm
 from supportdesk.core.api.fields import MAX_ID
 from supportdesk.core.errors import DomainError, NotFound, Unavailable
 from supportdesk.core.models import Event
-from tickets import audit, selectors
-from tickets.enums import Category, Channel, Priority, Sender, Status
+from tickets import audit, decisions, selectors
+from tickets.enums import Category, Channel, Priority, Sender, Status, Trigger
 from tickets.models import Ticket
 from tickets.models.ticket import MAX_TAG_LENGTH, MAX_TAGS
 from tickets.services import assignment, conversation, lifecycle
@@ -29,6 +29,7 @@ from tickets.services.conversation import NewerMessages
 from tickets.status import TRANSITIONS
 
 MAX_BODY = 65_536
+MAX_REASON = 500
 SHOWN = 200  # newest messages, notes and facts on the page
 
 
@@ -61,6 +62,19 @@ class NoteForm(ServiceForm):
 
 class AssignForm(ServiceForm):
     agent = forms.ModelChoiceField(Agent.objects.get_queryset().none())
+
+    def offer(self, agents: QuerySet[Agent]) -> None:
+        field: Any = self.fields["agent"]
+        field.queryset = agents.order_by("name", "pk")
+
+
+class TransferForm(AssignForm):
+    reason = forms.CharField(max_length=MAX_REASON, help_text="For colleagues.")
+    from_agent = forms.IntegerField(widget=forms.HiddenInput)
+
+
+class AutoAssignForm(ServiceForm):
+    """A button."""
 
 
 class StatusFilter(admin.SimpleListFilter):
@@ -137,7 +151,7 @@ class TicketAdmin(DeskAdmin):
     search_help_text = "Part of a subject, or the number of a ticket"
     ordering = ("rank_at", "id")
     sortable_by: ClassVar[Any] = ("updated_at",)
-    actions = ("take", "archive")
+    actions = ("take", "auto_assign", "archive")
 
     # The list
 
@@ -189,6 +203,19 @@ class TicketAdmin(DeskAdmin):
             "assigned to you",
             lambda pk, by: assignment.assign(ticket_id=pk, agent_id=agent_id, by=by, now=timezone.now()),
         )
+
+    @admin.action(description="Assign automatically")
+    def auto_assign(self, request: HttpRequest, queryset: QuerySet[Ticket]) -> None:
+        waiting: list[int] = []
+
+        def act(pk: int, by: Actor) -> None:
+            if assignment.auto_assign(ticket_id=pk, by=by, now=timezone.now()).ticket.assignee_id is None:
+                waiting.append(pk)
+
+        self._each(request, queryset, "looked at", act)
+        if waiting:
+            numbers = ", ".join(f"#{pk}" for pk in waiting)
+            messages.warning(request, f"Nobody can take {numbers} now: waiting for the next who can.")
 
     @admin.action(description="Archive")
     def archive(self, request: HttpRequest, queryset: QuerySet[Ticket]) -> None:
@@ -255,7 +282,7 @@ class TicketAdmin(DeskAdmin):
         form_url: str = "",
         extra_context: dict[str, Any] | None = None,
     ) -> Any:
-        if request.method == "POST" and request.POST.get("do") in {"reply", "note", "assign"}:
+        if request.method == "POST" and request.POST.get("do") in {"reply", "note", "assign", "transfer", "auto"}:
             return self._speak(request, unquote(str(object_id)), request.POST["do"])
         return super().changeform_view(request, object_id, form_url, extra_context)
 
@@ -266,15 +293,17 @@ class TicketAdmin(DeskAdmin):
         return {
             "thread": self._thread(request, obj),
             "timeline": self._named(events),
-            "assignments": obj.assignments.select_related("agent", "assigned_by").order_by("-assigned_at", "-id"),
+            "assignments": selectors.assignments(ticket_id=obj.pk, actor=self.actor(request)).order_by("-id"),
+            "decision": self._decision(request, obj),
             "attributes": sorted(obj.attributes.items()),
             "reply_form": ReplyForm(prefix="reply", initial={"last_seen_position": obj.last_position}),
             "note_form": NoteForm(prefix="note"),
             "assign_form": self._assign_form(request, obj, None),
+            "transfer_form": self._transfer_form(request, obj, None),
         }
 
     def _speak(self, request: HttpRequest, object_id: str, do: str) -> HttpResponse:
-        """Reply, note and assign: three small forms on one page, each with its own button."""
+        """Reply, note and who works on it: small forms on one page, each with its own button."""
         obj = self.get_object(request, object_id)
         if obj is None:
             return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)  # type: ignore[attr-defined,no-any-return]
@@ -282,6 +311,8 @@ class TicketAdmin(DeskAdmin):
             "reply": lambda: ReplyForm(request.POST, prefix="reply"),
             "note": lambda: NoteForm(request.POST, prefix="note"),
             "assign": lambda: self._assign_form(request, obj, request.POST),
+            "transfer": lambda: self._transfer_form(request, obj, request.POST),
+            "auto": lambda: AutoAssignForm(request.POST, prefix="auto"),
         }
         form = forms_by_name[do]()
         if form.is_valid():
@@ -314,16 +345,52 @@ class TicketAdmin(DeskAdmin):
         if do == "note":
             conversation.add_note(ticket_id=obj.pk, body=form.cleaned_data["body"], by=by, now=now)
             return "Note added."
+        if do == "auto":
+            result = assignment.auto_assign(ticket_id=obj.pk, by=by, now=now)
+            owner = result.ticket.assignee
+            return f"Assigned to {owner.name}." if owner else "Nobody can take it now: it waits for the next who can."
         agent: Agent = form.cleaned_data["agent"]
+        if do == "transfer":
+            given = {"from_agent_id": form.cleaned_data["from_agent"], "reason": form.cleaned_data["reason"]}
+            assignment.transfer(ticket_id=obj.pk, agent_id=agent.pk, **given, by=by, now=now)
+            return f"Transferred to {agent.name}."
         assignment.assign(ticket_id=obj.pk, agent_id=agent.pk, by=by, now=now)
         return f"Assigned to {agent.name}."
 
     def _assign_form(self, request: HttpRequest, obj: Ticket, data: Any) -> AssignForm:
-        form = AssignForm(data, prefix="assign", initial={"agent": obj.assignee_id})
-        able = Agent.objects.get_queryset().reaching(obj.department_id)
-        field: Any = form.fields["agent"]
-        field.queryset = able.order_by("name", "pk")
+        form = AssignForm(data, prefix="assign")
+        form.offer(self._able(request, obj))
         return form
+
+    def _transfer_form(self, request: HttpRequest, obj: Ticket, data: Any) -> TransferForm:
+        form = TransferForm(data, prefix="transfer", initial={"from_agent": obj.assignee_id})
+        form.offer(self._able(request, obj).exclude(pk=obj.assignee_id or 0))
+        return form
+
+    def _able(self, request: HttpRequest, obj: Ticket) -> QuerySet[Agent]:
+        """Agents who see the ticket, of those whose record the actor may read."""
+        reach = Agent.objects.get_queryset().reaching(obj.department_id)
+        return Agent.objects.visible_to(self.actor(request)).filter(pk__in=reach.values("pk"))
+
+    def _decision(self, request: HttpRequest, obj: Ticket) -> dict[str, Any] | None:
+        """Why the ticket is with whom it is, with those of the agents it was about whose record the actor may read."""
+        latest = obj.decisions.order_by("-pk").first()
+        if latest is None:
+            return None
+        record = latest.record
+        others, loads = decisions.left_out(record), decisions.loads(record)
+        ranked = [entry["id"] for entry in record.get("ranked", ())]
+        ids = {*ranked, *others}
+        names = dict(Agent.objects.visible_to(self.actor(request)).filter(pk__in=ids).values_list("pk", "name"))
+        return {
+            "outcome": latest.get_outcome_display(),
+            "at": latest.decided_at,
+            "trigger": Trigger(record["trigger"]).label,
+            "why": decisions.why(record),
+            "ranked": [(names[pk], *loads[pk]) for pk in ranked if pk in names],
+            "left_out": sorted((names[pk], reason) for pk, reason in others.items() if pk in names),
+            "unnamed": len(ids - set(names)),
+        }
 
     def _thread(self, request: HttpRequest, obj: Ticket) -> list[Any]:
         """Messages and notes in the order in which they were written."""

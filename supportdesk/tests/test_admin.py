@@ -4,18 +4,16 @@ from typing import Any
 
 import pytest
 from django.test import Client
-from django.utils import timezone
 
 from agents.models import Agent, Department, Specialization
-from agents.tests.builders import PASSWORD, SYSTEM, make_agent, make_department
+from agents.tests.builders import PASSWORD, make_agent, make_department
 from customers.models import Customer
 from customers.tests.builders import make_customer
 from supportdesk.core.models import Delivery, Event
 from supportdesk.tests.client import counted_statements
 from tickets.enums import Sender, Status
 from tickets.models import Note, Ticket
-from tickets.services import assignment
-from tickets.tests.builders import change, make_ticket, say
+from tickets.tests.builders import assign, change, make_ticket, say, set_agent, transfer
 
 pytestmark = pytest.mark.django_db
 TICKETS, CUSTOMERS, AGENTS = "/admin/tickets/ticket/", "/admin/customers/customer/", "/admin/agents/agent/"
@@ -240,10 +238,93 @@ def test_what_a_service_refuses_is_said_on_the_page(team: dict[str, Any]) -> Non
     assert "This field is required" in text(client.post(path, {"do": "note", "note-body": ""}))
 
 
-@pytest.mark.parametrize("do", ["reply", "note", "assign", "save"])
+def test_a_ticket_is_transferred_with_a_reason_to_another_agent(team: dict[str, Any]) -> None:
+    ticket, client, other = (
+        team["mine"],
+        browser(team["supervisor"]),
+        make_agent(name="Second", department=team["here"]),
+    )
+    path = f"{TICKETS}{ticket.pk}/change/"
+    assign(ticket, team["agent"])
+    assert f'<option value="{team["agent"].pk}"' not in text(client.get(path))  # who has it
+    given = {"do": "transfer", "transfer-agent": other.pk, "transfer-from_agent": team["agent"].pk}
+    assert "This field is required" in text(client.post(path, given))
+    assert client.post(path, given | {"transfer-reason": "Knows <b>the case</b>"}).status_code == 302
+    page = text(client.get(path))
+    assert "Knows &lt;b&gt;the case&lt;/b&gt;" in page
+    assert "Transfer from <bdi>Inside</bdi>, by <bdi>Sofia</bdi>" in page
+    ticket.refresh_from_db()
+    assert ticket.assignee_id == other.pk
+    page = text(client.post(path, given | {"transfer-agent": team["agent"].pk, "transfer-reason": "x"}))
+    assert "Must be another agent" in page
+    given = {
+        "do": "transfer",
+        "transfer-agent": team["agent"].pk,
+        "transfer-from_agent": 987_654,
+        "transfer-reason": "x",
+    }
+    assert "Somebody else has this ticket by now." in text(client.post(path, given))
+
+
+def test_a_ticket_is_assigned_automatically_and_the_page_says_why(team: dict[str, Any]) -> None:
+    ticket, client = team["mine"], browser(team["supervisor"])
+    path = f"{TICKETS}{ticket.pk}/change/"
+    page = text(client.post(path, {"do": "auto"}, follow=True))
+    assert "Nobody can take it now" in page
+    assert "Waiting for an agent since" in page
+    assert "Nobody could take it (1 offline)." in page
+    set_agent(team["agent"], availability="online")
+    set_agent(make_agent(name="Full", department=team["here"]), availability="online", capacity=0)
+    page = text(client.post(path, {"do": "auto"}, follow=True))
+    assert "Assigned to Inside." in page
+    assert "The only one who could take it (1 at capacity)." in page
+    assert "<bdi>Inside</bdi> · 0 of 10" in page
+    assert "<bdi>Full</bdi> · at capacity" in page
+
+
+def test_the_page_names_nobody_of_whom_the_supervisor_reads_nothing(team: dict[str, Any]) -> None:
+    ticket = make_ticket()
+    set_agent(team["stranger"], availability="online")
+    client, path = browser(team["supervisor"]), f"{TICKETS}{ticket.pk}/change/"
+    page = text(client.post(path, {"do": "auto"}, follow=True))
+    considered = page.partition("Who was considered")[2].partition("</details>")[0]
+    assert "and 1 of other departments" in considered
+    assert "Inside" in considered
+    assert "Outside" not in considered
+
+
+def test_tickets_of_the_list_are_assigned_automatically(team: dict[str, Any]) -> None:
+    set_agent(team["agent"], availability="online", capacity=1)
+    others = [make_ticket(department=team["here"]), make_ticket(department=team["here"])]
+    assign(others[0], team["admin"])
+    chosen = [team["mine"].pk, *(ticket.pk for ticket in others), team["foreign"].pk]
+    given = {"action": "auto_assign", "_selected_action": chosen}
+    page = text(browser(team["supervisor"]).post(TICKETS, given, follow=True))
+    assert "2 tickets looked at" in page
+    assert f"#{others[0].pk}: Somebody has this ticket" in page
+    assert f"Nobody can take #{others[1].pk} now" in page
+    assert Ticket.objects.get(pk=team["mine"].pk).assignee_id == team["agent"].pk
+
+
+def test_the_page_of_an_agent_shows_what_they_have_to_do(team: dict[str, Any]) -> None:
+    agent, client = set_agent(team["agent"], capacity=1), browser(team["supervisor"])
+    path = f"{AGENTS}{agent.pk}/change/"
+    assert "0 of 1" in text(client.get(path))
+    tickets = [team["mine"], make_ticket(subject="Later", priority="low")]
+    for ticket in tickets:
+        assign(ticket, agent)
+    change(tickets[1], status="pending")
+    page = text(client.get(path))
+    assert "1.25 of 1" in page
+    assert "over capacity" in page
+    assert page.index("Ours to do") < page.index("Later")
+
+
+@pytest.mark.parametrize("do", ["reply", "note", "assign", "transfer", "auto", "save"])
 def test_a_foreign_ticket_takes_no_post(team: dict[str, Any], do: str) -> None:
     before = Event.objects.count()
     given = {"do": do, "reply-body": "x", "note-body": "x", "assign-agent": team["agent"].pk, "subject": "x"}
+    given |= {"transfer-agent": team["agent"].pk, "transfer-from_agent": 1, "transfer-reason": "x"}
     response = browser(team["supervisor"]).post(f"{TICKETS}{team['foreign'].pk}/change/", given)
     assert response.headers["Location"] == "/admin/"
     assert Event.objects.count() == before
@@ -369,11 +450,14 @@ def test_only_administrators_change_how_the_team_is_divided(team: dict[str, Any]
 def test_the_page_of_a_ticket_takes_the_same_statements_for_one_and_three_of_each(team: dict[str, Any]) -> None:
     ticket, client = team["mine"], browser(team["admin"])
     path = f"{TICKETS}{ticket.pk}/change/"
-    assignment.assign(ticket_id=ticket.pk, agent_id=team["agent"].pk, by=SYSTEM, now=timezone.now())
+    assign(ticket, team["agent"])
     client.post(path, {"do": "note", "note-body": "x"})
     client.get(path)
     with counted_statements() as few:
         client.get(path)
+    other = make_agent(department=team["here"])
+    transfer(ticket, team["agent"], other)
+    transfer(ticket, other, team["agent"])
     for _ in range(2):
         say(ticket)
         client.post(path, {"do": "reply", "reply-body": "x"})
