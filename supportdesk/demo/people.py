@@ -52,13 +52,14 @@ def _colleague(
     )
 
 
+# Billing's two with a login are not there yet: what waits for them is given to the first who comes online.
 COLLEAGUES = (
     _colleague("Sofia Marques", "supervisor", "Customer care", "online", 4, "en pt es", "", "Customer care, Billing"),
     _colleague(
         "Henrik Dahl", "supervisor", "Technical support", "busy", 4, "en da de", "", "Technical support, Shipping"
     ),
-    _colleague("Mina Osei", "senior", "Billing", "online", 12, "en fr", "refunds invoices"),
-    _colleague("Jonas Weber", "agent", "Billing", "online", 10, "de en", "invoices"),
+    _colleague("Mina Osei", "senior", "Billing", "offline", 12, "en fr", "refunds invoices"),
+    _colleague("Jonas Weber", "agent", "Billing", "offline", 10, "de en", "invoices"),
     _colleague("Priya Raman", "agent", "Billing", "busy", 10, "en hi", "refunds"),
     _colleague("Lucas Ferreira", "agent", "Customer care", "online", 14, "pt es en", "accounts"),
     _colleague("Amira Haddad", "agent", "Customer care", "online", 10, "ar fr en", "accounts refunds"),

@@ -1,4 +1,8 @@
-"""Plays a month at the demo's desk through the same services as everybody: the same seed gives the same story."""
+"""Plays a month at the demo's desk through the same services as everybody: the same seed gives the same story.
+
+The month is over when the desk opens, so its facts are history, from which nothing follows. What came in last is not:
+some of it was given out, and some waits for who comes online next.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,6 +15,7 @@ from agents.enums import Role
 from agents.models import Agent, Department
 from agents.selectors import actor_for
 from customers import services as customers
+from customers.enums import Tier
 from customers.models import Customer
 from supportdesk.core.actor import Actor, Door, system
 from supportdesk.demo import people
@@ -22,7 +27,10 @@ from tickets.services import assignment, conversation, lifecycle
 
 SEED = 20_260_105
 CUSTOMERS, TICKETS, DAYS = 120, 320, 30
-SOMEBODY = system("demo", origin=Door.COMMAND)
+VIP_EVERY = 15
+SOMEBODY = system("demo", origin=Door.IMPORT)
+DESK = system("demo", origin=Door.COMMAND)
+JUST_NOW = (26, 13, 5)  # minutes ago, tickets for a department where nobody is online
 CHANNELS = (
     (Channel.EMAIL,) * 9 + (Channel.CHAT,) * 5 + (Channel.WEB,) * 3 + (Channel.PHONE, Channel.SMS, Channel.SOCIAL)
 )
@@ -53,6 +61,9 @@ def play(*, now: datetime, progress: Progress) -> None:
     for number in range(TICKETS):
         _Thread(random, desk, random.choice(known), now).play(number)
         progress(number + 1, TICKETS)
+    for minutes in JUST_NOW:
+        _Thread(random, desk, random.choice(known), now, about="Billing").begin(minutes)
+    _give_out(now)
 
 
 def _open_desk(start: datetime) -> Desk:
@@ -85,6 +96,13 @@ def _open_desk(start: datetime) -> Desk:
     return Desk(departments=departments, agents=staff)
 
 
+def _give_out(now: datetime) -> None:
+    """What nobody took so far, in the order of work: by now it is given to who is online, or waits for who is not."""
+    left = Ticket.objects.unfinished().filter(assignee__isnull=True).order_by("rank_at", "pk")
+    for ticket_id in list(left.values_list("pk", flat=True)):
+        assignment.auto_assign(ticket_id=ticket_id, by=DESK, now=now)
+
+
 def _customers(random: Random, start: datetime) -> list[Customer]:
     made = []
     for number in range(CUSTOMERS):
@@ -104,6 +122,7 @@ def _customers(random: Random, start: datetime) -> list[Customer]:
                 address=f"{random.randint(1, 180)} {random.choice(people.STREETS)}, {city}" if reachable else None,
                 timezone=zone,
                 language=language,
+                tier=Tier.VIP if number % VIP_EVERY == 0 else Tier.STANDARD,
                 attributes={"orders": random.randint(1, 14), "newsletter": random.random() < 0.3},
                 by=SOMEBODY,
                 now=start,
@@ -115,9 +134,9 @@ def _customers(random: Random, start: datetime) -> list[Customer]:
 class _Thread:
     """One ticket from its first message to where it stands today."""
 
-    def __init__(self, random: Random, desk: Desk, customer: Customer, now: datetime) -> None:
+    def __init__(self, random: Random, desk: Desk, customer: Customer, now: datetime, *, about: str = "") -> None:
         self.random, self.desk, self.customer, self.now = random, desk, customer, now
-        self.topic = self._topic()
+        self.topic = self._topic([topic for topic in TOPICS if about in {"", topic.department}])
         self.said: set[str] = set()  # people rarely write the same sentence twice
         self.words = {
             "name": customer.name if customer.language in {"ar", "ja"} else customer.name.split()[0],
@@ -132,7 +151,7 @@ class _Thread:
         department = None if number % 11 == 0 else self.desk.departments[self.topic.department]
         self.ticket = self._open(department)
         worker = self.desk.worker(department or self.desk.departments["Customer care"], self.random)
-        self.actor = actor_for(worker, led=frozenset(), origin=Door.COMMAND)
+        self.actor = actor_for(worker, led=frozenset(), origin=Door.IMPORT)
         if self.random.random() < 0.22 and age < 3 * 24 * 60 and not self._is_old():
             return  # nobody took it yet
         if self._later(2, 90):
@@ -140,11 +159,16 @@ class _Thread:
         self._converse()
         self._finish(number)
 
-    def _topic(self) -> Topic:
+    def begin(self, minutes: int) -> None:
+        """The first message, and nothing more yet."""
+        self.clock = self.now - timedelta(minutes=minutes)
+        self._open(self.desk.departments[self.topic.department])
+
+    def _topic(self, topics: list[Topic]) -> Topic:
         """In the customer's language where there is one, else in English."""
-        spoken = [topic for topic in TOPICS if topic.language == self.customer.language]
+        spoken = [topic for topic in topics if topic.language == self.customer.language]
         if not spoken or (self.customer.language != "en" and self.random.random() < 0.3):
-            spoken = [topic for topic in TOPICS if topic.language == "en"]
+            spoken = [topic for topic in topics if topic.language == "en"]
         return self.random.choices(spoken, [topic.weight for topic in spoken])[0]
 
     def _open(self, department: Department | None) -> Ticket:
@@ -210,7 +234,7 @@ class _Thread:
             ticket_id=self.ticket.pk,
             body=self._say(self.topic.notes),
             mentions=mentions,
-            by=self.actor.through(Door.COMMAND),
+            by=self.actor,
             now=self.clock,
         )
 

@@ -11,10 +11,12 @@ from django.test import override_settings
 from agents.models import Agent
 from agents.tests.builders import make_agent
 from customers.models import Customer
-from supportdesk.core.models import Event
+from supportdesk.core import delivery
+from supportdesk.core.models import Delivery, Event
 from supportdesk.demo.logins import DEMO_LOGINS
 from supportdesk.tests.client import Api
 from tickets.models import Message, Note, Ticket
+from tickets.tests.builders import set_agent
 
 pytestmark = pytest.mark.django_db
 
@@ -25,6 +27,7 @@ def load() -> str:
     return out.getvalue()
 
 
+@pytest.mark.timeout(300)  # a month of work, on a machine that may be busy
 def test_the_demo_fills_an_empty_desk_once_and_its_logins_work() -> None:
     assert "Loaded" in load()
     counts = [model._default_manager.count() for model in (Agent, Customer, Ticket, Message, Note, Event)]
@@ -38,6 +41,18 @@ def test_the_demo_fills_an_empty_desk_once_and_its_logins_work() -> None:
     assert Ticket.objects.filter(archived_at__isnull=False).exists()
     assert Ticket.objects.filter(follow_up_of__isnull=False).exists()
     assert Ticket.objects.filter(status="open", assignee__isnull=True).count() >= 5
+    assert Customer.objects.filter(tier="vip").count() >= 5
+    assert Delivery.objects.count() < 50  # nothing follows from the month that is over
+    jonas, mina = (Agent.objects.get_by_natural_key(f"{name}@example.com") for name in ("jonas", "mina"))
+    waiting = Ticket.objects.filter(queued_at__isnull=False, department=jonas.department)
+    before = waiting.count()
+    assert before >= 3
+    for agent in (jonas, mina):
+        set_agent(agent, availability="online")
+        delivery.run_due(limit=1_000)
+        assert waiting.count() < before
+        before = waiting.count()
+    assert before == 0
     assert {login.role for login in DEMO_LOGINS} == {"agent", "senior", "supervisor", "admin"}
     for login in DEMO_LOGINS:
         answer = Api().post("/api/auth/login", {"email": login.email, "password": login.password})
