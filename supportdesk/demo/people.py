@@ -1,5 +1,6 @@
 """Who works at the demo's desk, and who writes to it. All addresses end in domains that are reserved for examples."""
 
+import unicodedata
 from dataclasses import dataclass
 
 DEPARTMENTS = ("Customer care", "Billing", "Technical support", "Shipping", "Key accounts")
@@ -27,7 +28,8 @@ class Colleague:
 
     @property
     def email(self) -> str:
-        return f"{self.name.split()[0].lower()}@example.com"
+        first = unicodedata.normalize("NFKD", self.name.split()[0].lower())
+        return f"{first.encode('ascii', 'ignore').decode()}@example.com"
 
 
 def _colleague(
