@@ -30,6 +30,7 @@ _SIGNATURES: tuple[tuple[int, bytes, str], ...] = (
     (0, b"ID3", "audio/mpeg"),
     (0, b"OggS", "audio/ogg"),
 )
+TYPES = (PLAIN, UNKNOWN, *dict.fromkeys(name for _, _, name in _SIGNATURES))  # all that a file can have
 _PROGRAMS: tuple[bytes, ...] = (
     b"MZ",  # Windows
     b"\x7fELF",

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 
 from agents.models import Agent, Department, Specialization
 from agents.tests.builders import PASSWORD, make_agent, make_department

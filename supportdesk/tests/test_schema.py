@@ -6,7 +6,15 @@ import pytest
 from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.validation import validate_schema
 
+from agents.enums import Role
+from agents.tests.builders import make_agent
+from supportdesk.core.api.fields import StrictSerializer
+from supportdesk.core.api.views import ApiViewSet
+from supportdesk.tests.client import Api
 from supportdesk.tests.test_tables import routes
+from tickets.api.filters import TicketFilter
+from tickets.api.views import OnTicketViewSet
+from tickets.tests.builders import make_ticket
 
 
 @pytest.fixture(scope="module")
@@ -91,3 +99,50 @@ def assert_shape(value: Any, shape: dict[str, Any], components: dict[str, Any], 
         for inner in value:
             assert_shape(inner, shape["items"], components, where)
     return None
+
+
+def test_input_objects_are_closed(schema: dict[str, Any]) -> None:
+    inputs = {name: shape for name, shape in schema["components"]["schemas"].items() if name.endswith("Request")}
+    assert len(inputs) >= 15
+    assert [name for name, shape in inputs.items() if shape.get("additionalProperties") is not False] == []
+
+
+def test_what_is_written_for_readers_of_the_code_stays_there(schema: dict[str, Any]) -> None:
+    texts = [found.get("description", "") for _, _, found in operations(schema)]
+    texts += [shape.get("description", "") for shape in schema["components"]["schemas"].values()]
+    for base in (ApiViewSet, OnTicketViewSet, StrictSerializer):
+        assert base.__doc__
+        assert not [text for text in texts if base.__doc__.split("\n")[0] in text]
+
+
+def test_ids_in_paths_are_positive_integers(schema: dict[str, Any]) -> None:
+    ids = [
+        parameter["schema"]
+        for _, _, found in operations(schema)
+        for parameter in found.get("parameters", ())
+        if parameter["in"] == "path"
+    ]
+    assert len(ids) >= 20
+    assert all(shape["type"] == "integer" and shape["minimum"] == 1 for shape in ids)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    "path", ["/api/tickets", "/api/tickets/{id}", "/api/agents", "/api/customers/{id}", "/api/views"]
+)
+def test_every_field_that_is_documented_may_be_asked_for(schema: dict[str, Any], path: str) -> None:
+    parameters = {parameter["name"]: parameter for parameter in schema["paths"][path]["get"]["parameters"]}
+    assert parameters["fields"]["explode"] is False
+    names = parameters["fields"]["schema"]["items"]["enum"]
+    ticket, api = make_ticket(), Api(make_agent(role=Role.ADMIN))
+    at = path.replace("{id}", str(ticket.customer_id if "customers" in path else ticket.pk))
+    assert api.get(at, fields=",".join(names)).status == 200
+
+
+def test_filters_are_documented_where_they_are_taken(schema: dict[str, Any]) -> None:
+    def names(path: str) -> set[str]:
+        return {parameter["name"] for parameter in schema["paths"][path]["get"]["parameters"]}
+
+    assert set(TicketFilter.base_filters) <= names("/api/tickets")
+    assert set(TicketFilter.base_filters) <= names("/api/tickets/export")
+    assert not set(TicketFilter.base_filters) & names("/api/views/{id}/tickets")

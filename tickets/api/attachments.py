@@ -48,7 +48,7 @@ class AttachmentViewSet(OnTicketViewSet):
         attachment = attachments.attach(ticket_id=pk, name=upload.name, content=upload, by=self.actor, now=self.now)
         return Response(AttachmentOut(attachment).data, status=201)
 
-    @operation("Download a file", returns={(200, "application/octet-stream"): bytes})
+    @operation("Download a file", returns={(200, content_type): bytes for content_type in files.TYPES})
     def download(self, request: Request, pk: int, attachment: int) -> FileResponse:
         """Always as a download, with the type that its content has and in a sandbox without rights."""
         refuse_unknown(request, ())

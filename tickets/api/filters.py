@@ -30,6 +30,7 @@ class _AssigneeField(forms.CharField):
 
 class _Assignee(filters.Parameter):
     field_class = _AssigneeField
+    schema = {"type": "string", "pattern": f"^({ME}|{NOBODY}|[1-9][0-9]{{0,17}})$"}
 
 
 class HistoryFilter(django_filters.FilterSet):

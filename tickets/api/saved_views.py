@@ -70,7 +70,7 @@ class SavedViewViewSet(ApiViewSet):
 
     @operation("Delete a saved view", status=204)
     def destroy(self, request: Request, pk: int) -> Response:
-        saved_views.delete_view(view_id=pk, by=self.actor, now=self.now)
+        saved_views.delete_view(view_id=pk, by=self.actor, now=self.now, expected_version=expected_version(request))
         return Response(status=204)
 
     def _visible(self) -> Any:
@@ -82,7 +82,7 @@ class SavedViewTicketsViewSet(TicketViewSet):
 
     allowed: ClassVar = {"list": EVERY_ROLE}
 
-    @operation("List the tickets of a saved view", returns=FoundTicket(many=True), example=examples.ROW)
+    @operation("List the tickets of a saved view", returns=FoundTicket(many=True), example=examples.ROW, filtered=False)
     def list(self, request: Request, pk: int) -> Response:  # type: ignore[override]
         """What the reader sees of it. The page's own parameters may be given; the filters are the view's."""
         view = SavedView.objects.visible_to(self.actor).filter(pk=pk).first()

@@ -13,6 +13,7 @@ from supportdesk.core.actor import Actor, ActorKind
 from supportdesk.core.api import fields
 from supportdesk.core.models import Event
 from tickets import decisions
+from tickets.api.filters import TicketFilter
 from tickets.enums import AssignmentReason, Category, Channel, DecisionOutcome, Priority, Sender, Status, Trigger
 from tickets.matching import ONE
 from tickets.models import Assignment, AssignmentDecision, Attachment, Message, Note, SavedView, Ticket
@@ -34,6 +35,10 @@ class Tags(serializers.ListField):
 
 class Source(fields.Text):
     """The system that an external id comes from."""
+
+    @property
+    def documented(self) -> dict[str, Any]:
+        return {"pattern": "^[a-z0-9_-]*[a-z0-9][a-z0-9_-]*$"}
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(max_length=32, **kwargs)
@@ -209,10 +214,12 @@ class HighlightOut(serializers.Serializer[Any]):
 
 
 class HighlightPart(HighlightOut):
-    """Of the row's ticket, from the context's `highlights`."""
+    """Of the row's ticket, from the context's `highlights`; left out without those."""
 
     def get_attribute(self, instance: Any) -> Any:
-        return self.context.get("highlights", {}).get(instance.pk)
+        if "highlights" not in self.context:
+            raise serializers.SkipField
+        return self.context["highlights"].get(instance.pk)
 
 
 class FoundTicket(TicketRow):
@@ -389,6 +396,11 @@ class Query(serializers.DictField):
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(child=fields.Text(max_length=200), **kwargs)
+
+    @property
+    def documented(self) -> dict[str, Any]:
+        known = {name: parameter.text_schema for name, parameter in TicketFilter.base_filters.items()}
+        return {"properties": {**known, "ordering": {"type": "string", "minLength": 1}}, "additionalProperties": False}
 
 
 class SavedViewCreate(fields.StrictSerializer):

@@ -74,7 +74,7 @@ class TicketViewSet(ApiViewSet):
     @operation("List tickets", returns=FoundTicket(many=True), example=examples.ROW)
     def list(self, request: Request) -> Response:
         """The order of work: those first whose customer has waited closest to too long, those that are done last."""
-        answer = self.page(selectors.listed(self.actor), FoundTicket if self._text else TicketRow)
+        answer = self.page(selectors.listed(self.actor), FoundTicket)
         ids = [ticket.pk for ticket in self.shown]
         audit.record_search(ids=ids, parameters=request.query_params, through="list", by=self.actor, now=self.now)
         return answer
@@ -89,7 +89,13 @@ class TicketViewSet(ApiViewSet):
             return {}
         return {"highlights": search.highlights([ticket.pk for ticket in rows], self._text, self.actor)}
 
-    @operation("Export tickets", returns={(200, "text/csv"): str}, description=EXPORT_DESCRIPTION)
+    @operation(
+        "Export tickets",
+        returns={(200, "text/csv"): str},
+        description=EXPORT_DESCRIPTION,
+        filtered=True,
+        trims=tuple(export.COLUMNS),
+    )
     def export(self, request: Request) -> HttpResponseBase:
         refuse_unknown(request, {*TicketFilter.base_filters, trimming.PARAMETER})
         columns = export.columns_of(request.query_params.get(trimming.PARAMETER))

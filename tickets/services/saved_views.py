@@ -61,10 +61,11 @@ def update_view(
     return view
 
 
-def delete_view(*, view_id: int, by: Actor, now: datetime) -> None:
-    """Raises NotFound, Forbidden (another's view)."""
+def delete_view(*, view_id: int, by: Actor, now: datetime, expected_version: int | None = None) -> None:
+    """Raises NotFound, Forbidden (another's view), StaleVersion."""
     with transaction.atomic():
         view = _own(view_id, by)
+        check_version(view, expected_version)
         emit(SavedViewChanged(subject_id=view.pk, change="deleted"), by=by, at=now)
         view.delete()
 

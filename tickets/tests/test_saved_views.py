@@ -48,7 +48,8 @@ def test_a_shared_view_is_changed_by_its_owner_and_by_administrators() -> None:
     assert admin.patch(path, {"name": "Renamed"}, if_match='"1"').body["version"] == 2
     stale = supervisor.patch(path, {"name": "Again"}, if_match='"1"')
     assert (stale.status, stale.fields) == (412, {"name": "differs"})
-    assert supervisor.delete(path).status == 204
+    assert supervisor.delete(path, if_match='"1"').status == 412
+    assert supervisor.delete(path, if_match='"2"').status == 204
     assert supervisor.get(path).status == 404
 
 

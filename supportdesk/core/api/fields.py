@@ -1,10 +1,11 @@
 """Input fields that mean what the schema says: a JSON number is not a string that looks like one."""
 
+import re
 import unicodedata
 import zoneinfo
 from datetime import UTC, datetime
 from functools import cache
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from django.db.models import Q, QuerySet
 from rest_framework import serializers
@@ -16,6 +17,18 @@ MAX_ID = 2**63 - 1
 MAX_ATTRIBUTES = 50
 MAX_ATTRIBUTE_NAME = 64
 MAX_ATTRIBUTE_TEXT = 1_000
+CONTROL = r"\x00-\x1f\x7f-\x9f"  # what Unicode calls control characters, for a pattern
+ONE_LINE = rf"^[^{CONTROL}]*[^{CONTROL}\s][^{CONTROL}]*$"
+LANGUAGE = "[A-Za-z0-9]{2,3}(-[A-Za-z0-9]+)*"
+
+
+@runtime_checkable
+class Documented(Protocol):
+    """A field that knows more of what it takes than its type says."""
+
+    @property
+    def documented(self) -> dict[str, Any]:
+        """What the OpenAPI document adds to the field's schema."""
 
 
 class StrictSerializer(serializers.Serializer[Any]):
@@ -37,6 +50,11 @@ class Text(serializers.CharField):
     def __init__(self, *, multiline: bool = False, **kwargs: Any) -> None:
         self.multiline = multiline
         super().__init__(**kwargs)
+
+    @property
+    def documented(self) -> dict[str, Any]:
+        banned = r"\x00" if self.multiline else CONTROL
+        return {"pattern": rf"^[^{banned}]*[^{banned}\s][^{banned}]*$" if self.trim_whitespace else f"^[^{banned}]*$"}
 
     def to_internal_value(self, data: Any) -> str:
         if not isinstance(data, str):
@@ -128,12 +146,15 @@ class Language(Text):
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(max_length=16, **kwargs)
 
+    @property
+    def documented(self) -> dict[str, Any]:
+        return {"pattern": f"^{LANGUAGE}$"}
+
     def to_internal_value(self, data: Any) -> str:
-        code = super().to_internal_value(data).lower()
-        parts = code.split("-")
-        if code and not (2 <= len(parts[0]) <= 3 and all(part.isascii() and part.isalnum() for part in parts)):
+        code = super().to_internal_value(data)
+        if code and not re.fullmatch(LANGUAGE, code):
             raise serializers.ValidationError("Must be a language code such as en or pt-br.", code="invalid_language")
-        return code
+        return code.lower()
 
 
 class Instant(serializers.DateTimeField):
@@ -168,12 +189,21 @@ class TimeZone(Text):
 class Attributes(serializers.DictField):
     """Free names with plain values: up to 50; text of up to 1,000 characters, numbers, booleans, null."""
 
+    @property
+    def documented(self) -> dict[str, Any]:
+        plain = [
+            {"type": "string", "maxLength": MAX_ATTRIBUTE_TEXT, "pattern": r"^[^\x00]*$", "nullable": True},
+            {"type": "number", "minimum": -MAX_ID, "maximum": MAX_ID},
+            {"type": "boolean"},
+        ]
+        return {"maxProperties": MAX_ATTRIBUTES, "additionalProperties": {"anyOf": plain}}
+
     def to_internal_value(self, data: Any) -> dict[str, Any]:
         if not isinstance(data, dict):
             raise serializers.ValidationError("Must be an object.", code="wrong_type")
         if len(data) > MAX_ATTRIBUTES:
             raise serializers.ValidationError(f"Must have at most {MAX_ATTRIBUTES} members.", code="too_many")
-        wrong = {name: [text] for name, value in data.items() if (text := _attribute_fault(name, value))}
+        wrong = {name: [fault] for name, value in data.items() if (fault := _attribute_fault(name, value))}
         if wrong:
             raise serializers.ValidationError(wrong)
         return data
@@ -181,10 +211,11 @@ class Attributes(serializers.DictField):
 
 def _attribute_fault(name: str, value: Any) -> str | None:
     if not name.strip() or len(name) > MAX_ATTRIBUTE_NAME:
-        return f"The name must have 1 to {MAX_ATTRIBUTE_NAME} characters."
+        detail = f"The name must have 1 to {MAX_ATTRIBUTE_NAME} characters."
+        return serializers.ErrorDetail(detail, code="invalid_name")
     if isinstance(value, str) and len(value) > MAX_ATTRIBUTE_TEXT:
         return f"Must have at most {MAX_ATTRIBUTE_TEXT} characters."
-    if isinstance(value, int) and not isinstance(value, bool) and abs(value) > MAX_ID:
+    if isinstance(value, int | float) and abs(value) > MAX_ID:
         return "The number is too large."
     if not isinstance(value, str | int | float | bool | None):
         return "Must be text, a number, true, false or null."

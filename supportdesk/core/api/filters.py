@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import Any, ClassVar
+from typing import Any
 
 import django_filters
 from django import forms
@@ -12,9 +12,12 @@ from django_filters.rest_framework import DjangoFilterBackend
 from drf_spectacular.utils import extend_schema_field
 from rest_framework.request import Request
 
-from supportdesk.core.api.fields import MAX_ID
+from supportdesk.core.api.fields import MAX_ID, ONE_LINE
 from supportdesk.core.api.pagination import PARAMETERS
 from supportdesk.core.errors import FieldError, InvalidInput
+
+MAX_TEXT = 200
+SOME_TEXT = r"^[^\x00\ufffd]*[^\x00\ufffd\s][^\x00\ufffd]*$"  # not blank, and what the guard lets in
 
 
 class StrictFilterBackend(DjangoFilterBackend):
@@ -29,7 +32,10 @@ class StrictFilterBackend(DjangoFilterBackend):
 
 
 def refuse_unknown(request: Request, known: Iterable[str]) -> None:
-    """Raises InvalidInput naming each query parameter that is not among `known`, or that is given more than once."""
+    """Raises InvalidInput naming each query parameter that is not among `known`, given more than once, or empty.
+
+    An empty one is no filter that shows everything: more likely the caller forgot to fill it in.
+    """
     known = frozenset(known)
     errors = []
     for name, values in request.query_params.lists():
@@ -37,19 +43,32 @@ def refuse_unknown(request: Request, known: Iterable[str]) -> None:
             errors.append(FieldError(name, "unknown_parameter", "There is no such parameter here."))
         elif len(values) > 1:
             errors.append(FieldError(name, "repeated_parameter", "Must be given once; separate values by commas."))
+        elif not values[0].strip():
+            errors.append(FieldError(name, "empty_parameter", "Must have a value; leave it out for all."))
     if errors:
         names = ", ".join(error.field for error in errors)
         raise InvalidInput(f"These parameters are wrong: {names}.", errors=errors)
 
 
 class Parameter(django_filters.Filter):
-    """A filter that documents itself: its type and its help text."""
+    """A filter that documents itself: its schema, of which an array means a list by commas, and its help text."""
 
-    schema: ClassVar[dict[str, object]] = {"type": "string"}
+    schema: dict[str, object] = {"type": "string"}
 
     def __init__(self, *, help_text: str, **kwargs: Any) -> None:
         super().__init__(help_text=help_text, **kwargs)
         extend_schema_field({**self.schema, "description": help_text})(self)
+
+    @property
+    def text_schema(self) -> dict[str, object]:
+        """The schema of the value as text, as a saved view keeps it."""
+        match self.schema:
+            case {"type": "array", "items": {"enum": list(choices)}}:
+                one = "|".join(choices)
+                return {"type": "string", "pattern": f"^({one})(,({one}))*$"}
+            case {"type": "integer"}:
+                return {"type": "string", "pattern": "^[1-9][0-9]{0,17}$"}
+        return self.schema
 
 
 class _ChoicesField(forms.CharField):
@@ -74,6 +93,7 @@ class Choices(Parameter):
 
     def __init__(self, field_name: str, *, choices: list[str]) -> None:
         help_text = f"One or more of {', '.join(f'`{choice}`' for choice in choices)}, separated by commas."
+        self.schema = {"type": "array", "minItems": 1, "items": {"type": "string", "enum": choices}}
         super().__init__(field_name=field_name, allowed=choices, help_text=help_text)
 
     def filter(self, queryset: QuerySet[Any], value: list[str] | None) -> QuerySet[Any]:
@@ -102,7 +122,7 @@ class Since(Parameter):
     """At or after an instant (ISO 8601; UTC unless it says otherwise)."""
 
     field_class = _InstantField
-    schema: ClassVar = {"type": "string", "format": "date-time"}
+    schema = {"type": "string", "format": "date-time"}
 
     def __init__(self, field_name: str) -> None:
         super().__init__(field_name=field_name, lookup_expr="gte", help_text="At or after this time.")
@@ -123,13 +143,18 @@ def parse_id(text: str) -> int:
 
 class Id(Parameter):
     field_class = _IdField
-    schema: ClassVar = {"type": "integer", "minimum": 1}
+    schema = {"type": "integer", "format": "int64", "minimum": 1, "maximum": MAX_ID}
 
 
 class _TextField(forms.CharField):
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(max_length=200, **kwargs)
+        super().__init__(max_length=MAX_TEXT, **kwargs)
 
 
 class Text(Parameter):
     field_class = _TextField
+    schema = {"type": "string", "maxLength": MAX_TEXT, "pattern": SOME_TEXT}
+
+    @property
+    def text_schema(self) -> dict[str, object]:
+        return self.schema | {"pattern": ONE_LINE}

@@ -95,7 +95,11 @@ class KeysetPagination(BasePagination):
     def get_schema_operation_parameters(self, view: Any) -> list[dict[str, Any]]:
         orderings = list(view.orderings)
         return [
-            _parameter("cursor", {"type": "string"}, "From `next` or `previous` of another page."),
+            _parameter(
+                "cursor",
+                {"type": "string", "pattern": "^[A-Za-z0-9_-]+$"},
+                "From `next` or `previous` of another page.",
+            ),
             _parameter(
                 "page_size",
                 {"type": "integer", "minimum": 1, "maximum": MAX_SIZE, "default": DEFAULT_SIZE},
@@ -105,11 +109,6 @@ class KeysetPagination(BasePagination):
                 "ordering",
                 {"type": "string", "enum": orderings, "default": orderings[0]},
                 "A leading `-` means newest or largest first.",
-            ),
-            _parameter(
-                "fields",
-                {"type": "string"},
-                "Only these members of each item, by commas; members of a member as in `customer.name`.",
             ),
             _parameter("count", {"type": "string", "enum": ["exact"]}, "Adds the exact `count`, at a cost."),
         ]

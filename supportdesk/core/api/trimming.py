@@ -14,6 +14,15 @@ PARAMETER = "fields"
 Wanted = dict[str, set[str]]  # member to the members wanted of it; empty: the whole of it
 
 
+def choices(serializer: serializers.BaseSerializer[Any]) -> list[str]:
+    """Everything that `?fields=` may name."""
+    return [
+        name
+        for member, inner in _members(serializer).items()
+        for name in (member, *(f"{member}.{part}" for part in sorted(inner)))
+    ]
+
+
 def wanted_of(request: Request, serializer: serializers.BaseSerializer[Any]) -> Wanted | None:
     """What `?fields=id,customer.name` names; None without it. Raises InvalidInput for what no answer has."""
     given = request.query_params.get(PARAMETER)

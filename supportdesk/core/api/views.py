@@ -1,5 +1,6 @@
 """What every view of the API has in common."""
 
+import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, ClassVar, cast
@@ -16,6 +17,9 @@ from supportdesk.core.api.filters import refuse_unknown
 from supportdesk.core.api.pagination import Ordering
 from supportdesk.core.api.permissions import Credential
 from supportdesk.core.errors import InvalidInput, NotFound
+
+VERSION_HEADER = "If-Match"
+VERSION = r'\*|(?:W/)?"?([0-9]{1,10})"?'
 
 
 class ApiViewSet(viewsets.GenericViewSet[Any]):
@@ -104,10 +108,9 @@ def versioned(data: Any, version: int, *, status: int = 200) -> Response:
 
 def expected_version(request: Request) -> int | None:
     """The version in If-Match; None when the header is missing or `*`. Raises InvalidInput for anything else."""
-    header = request.headers.get("If-Match", "*").strip()
-    if header == "*":
-        return None
-    number = header.removeprefix("W/").strip('"')
-    if not (number.isascii() and number.isdecimal() and len(number) <= 10):
-        raise InvalidInput.on("If-Match", 'Must be the version in quotes, as ETag gave it: "3".', "invalid_version")
-    return int(number)
+    header = request.headers.get(VERSION_HEADER, "*").strip()
+    match = re.fullmatch(VERSION, header)
+    if match is None:
+        detail = 'Must be the version in quotes, as ETag gave it: "3".'
+        raise InvalidInput.on(VERSION_HEADER, detail, "invalid_version")
+    return None if header == "*" else int(match[1])
