@@ -7,7 +7,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 WITH := $(PY) -m supportdesk.core.devservices exec --
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test lint manage lock reset
+.PHONY: help install run test lint fuzz manage lock reset
 
 help: ## Show what there is to make
 	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -23,6 +23,9 @@ test: install ## Run all tests on servers of their own
 
 lint: install ## Check style, types, migrations, settings and the API document
 	@$(WITH) $(PY) requirements/lint.py
+
+fuzz: install ## Attack the API with Schemathesis; PROFILE=full make fuzz takes its time
+	@$(PY) -m supportdesk.tests.fuzz --profile $(or $(PROFILE),ci)
 
 manage: install ## Run a management command on the demo: make manage ARGS="import_tickets FILE.csv"
 	@$(WITH) $(PY) manage.py $(ARGS)

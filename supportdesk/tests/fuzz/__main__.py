@@ -1,0 +1,197 @@
+"""`python -m supportdesk.tests.fuzz`: Schemathesis against the web server, on the demo's data in a database of its own.
+
+Exits with 1 when anything fails: an answer that is a 5xx or not as documented, a broken promise of the document, a
+route that serves without a credential.
+"""
+
+import argparse
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from supportdesk.core.devservices import Unsupported, processes, throwaway
+from supportdesk.core.devservices.state import fresh_secrets
+
+ROOT = Path(__file__).resolve().parents[3]
+BIN = Path(sys.executable).parent
+CONFIG = Path(__file__).with_name("schemathesis.toml")
+SEED = 20_260_105
+PATIENCE = 30.0  # seconds for the server to answer
+EVERY_PHASE = ("examples", "coverage", "fuzzing", "stateful")
+WITHOUT_COVERAGE = ("examples", "fuzzing", "stateful")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Profile:
+    """How thoroughly each identity tries. Coverage, every border of every parameter, is most of a run's time."""
+
+    examples: int  # per operation, at most
+    scenarios: int  # of calls that build on each other, at most
+    phases: dict[str, tuple[str, ...]]
+
+    @property
+    def configuration(self) -> str:
+        return CONFIG.read_text() + (
+            f"\n[phases.fuzzing.generation]\nmax-examples = {self.examples}\n"
+            f"\n[phases.stateful.generation]\nmax-examples = {self.scenarios}\n"
+        )
+
+
+PROFILES = {
+    "ci": Profile(
+        examples=3,
+        scenarios=10,
+        phases={
+            "agent": WITHOUT_COVERAGE,
+            "supervisor": WITHOUT_COVERAGE,
+            "machine": WITHOUT_COVERAGE,
+            "admin": EVERY_PHASE,
+        },
+    ),
+    "full": Profile(
+        examples=25,
+        scenarios=80,
+        phases=dict.fromkeys(("agent", "supervisor", "machine", "admin"), EVERY_PHASE),
+    ),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verdict:
+    """What one identity found, from Schemathesis' own report."""
+
+    identity: str
+    cases: int
+    operations: int
+    failures: dict[str, int]
+    complete: bool
+
+    @property
+    def passed(self) -> bool:
+        return self.complete and self.cases > 0 and not self.failures
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="supportdesk.tests.fuzz", description=__doc__)
+    parser.add_argument("--profile", choices=PROFILES, default="ci")
+    parser.add_argument("--identity", choices=PROFILES["full"].phases, help="only this one")
+    chosen = parser.parse_args()
+    profile = PROFILES[chosen.profile]
+    try:
+        _use_own_servers()
+    except Unsupported as problem:
+        print(problem, file=sys.stderr)
+        return 1
+    _manage("migrate", "--verbosity", "0")
+    _manage("load_demo")
+    identities = [chosen.identity] if chosen.identity else list(profile.phases)
+    with tempfile.TemporaryDirectory() as folder, _server(Path(folder)) as site:
+        verdicts = [attack(site, identity, profile, Path(folder)) for identity in identities]
+    print("\n".join(summary(verdicts)))
+    return 0 if all(verdict.passed for verdict in verdicts) else 1
+
+
+def attack(site: str, identity: str, profile: Profile, folder: Path) -> Verdict:
+    report, configuration = folder / f"{identity}.json", folder / "schemathesis.toml"
+    configuration.write_text(profile.configuration)
+    print(f"As {identity} …", flush=True)
+    command: list[str | Path] = [
+        *(BIN / "schemathesis", "--config-file", configuration, "run", f"{site}/api/schema"),
+        *("--seed", str(SEED), "--phases", ",".join(profile.phases[identity])),
+        *("--no-color", "--report", "json", "--report-json-path", report),
+    ]
+    environment = os.environ | {"SUPPORTDESK_FUZZ_IDENTITY": identity}
+    done = subprocess.run(
+        command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    verdict = verdict_of(identity, json.loads(report.read_text()) if report.exists() else {}, done.returncode)
+    if not verdict.passed:
+        print(done.stdout)
+    return verdict
+
+
+def verdict_of(identity: str, report: dict[str, Any], code: int) -> Verdict:
+    """A run that broke off, or that reports less than it signals, has failed."""
+    failures = {f"{group['code']} {group['title']}": int(group["count"]) for group in report.get("failures", ())}
+    failures |= {group["title"]: int(group["count"]) for group in report.get("errors", ())}
+    if code and not failures:
+        failures["Schemathesis ended with code"] = code
+    return Verdict(
+        identity=identity,
+        cases=report.get("test_cases", {}).get("generated", 0),
+        operations=(report.get("operations") or {}).get("tested", 0),
+        failures=failures,
+        complete=bool(report.get("complete")),
+    )
+
+
+def summary(verdicts: list[Verdict]) -> Iterator[str]:
+    yield f"{'identity':<12}{'operations':>10}{'cases':>8}{'failures':>10}"
+    for verdict in verdicts:
+        found = sum(verdict.failures.values())
+        yield f"{verdict.identity:<12}{verdict.operations:>10}{verdict.cases:>8}{found:>10}"
+        yield from (f"    {title}: {count}" for title, count in verdict.failures.items())
+        if not verdict.complete:
+            yield "    did not run to its end"
+    cases = sum(verdict.cases for verdict in verdicts)
+    yield f"{cases} cases, {sum(sum(verdict.failures.values()) for verdict in verdicts)} failures."
+
+
+def _use_own_servers() -> None:
+    stack = throwaway.start()
+    os.environ.update(fresh_secrets())
+    os.environ.update(
+        SUPPORTDESK_ENV="test",
+        DJANGO_SETTINGS_MODULE="supportdesk.settings.test",  # rates beyond any fuzzer, passwords that cost little
+        DATABASE_URL=stack.database_url,
+        SUPPORTDESK_MIGRATION_DATABASE_URL=stack.migration_database_url,
+        REDIS_URL=stack.redis_url,
+        PYTHONPATH=str(ROOT),
+    )
+
+
+def _manage(*arguments: str) -> None:
+    subprocess.run([sys.executable, "manage.py", *arguments], cwd=ROOT, check=True)
+
+
+@contextmanager
+def _server(folder: Path) -> Iterator[str]:
+    """The address of the product under its own web server. Its log is shown if it does not start."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    log = folder / "web.log"
+    granian: list[str | Path] = [BIN / "granian", "--interface", "wsgi", "--host", "127.0.0.1", "--port", str(port)]
+    web = processes.start(
+        [*granian, "--blocking-threads", "4", "supportdesk.wsgi:application"],
+        log=log,
+        on_parent_death=signal.SIGTERM,
+        cwd=ROOT,
+    )
+    try:
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            try:
+                socket.create_connection(("127.0.0.1", port), timeout=1).close()
+                break
+            except OSError:
+                if web.poll() is not None or time.monotonic() > deadline:
+                    sys.exit(f"The web server does not answer:\n{log.read_text(errors='replace')}")
+                time.sleep(0.1)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        processes.stop(web, signal.SIGTERM, patience=10)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
