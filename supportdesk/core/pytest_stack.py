@@ -6,7 +6,10 @@ SUPPORTDESK_TEST_REDIS_URL name servers for tests where the embedded ones do not
 of their controller, each with a database and a Redis number of its own.
 """
 
+import atexit
 import os
+import shutil
+import tempfile
 
 import pytest
 
