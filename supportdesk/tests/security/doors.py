@@ -54,10 +54,11 @@ def path_of(route: str, world: World) -> str:
     return "/" + "/".join(parts)
 
 
-def knock(row: Row, caller: Caller, world: World, method: str = "") -> Any:
-    """The answer to the row's request, or to the same one with another method; read to its end."""
-    path, (data, kind) = path_of(row.route, world), _encoded(row, world)
-    response = caller.client().generic(method or row.method, path, data, kind, headers=caller.headers)
+def knock(row: Row, caller: Caller, world: World, *, method: str = "", path: str = "") -> Any:
+    """The answer to the row's request, or to the same one with another method or at another path; read to its end."""
+    data, kind = _encoded(row, world)
+    client, path = caller.client(), path or path_of(row.route, world)
+    response = client.generic(method or row.method, path, data, kind, headers=caller.headers)
     if response.streaming:
         b"".join(response)
     return response
