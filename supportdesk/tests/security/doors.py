@@ -64,18 +64,21 @@ def knock(row: Row, caller: Caller, world: World, *, method: str = "", path: str
     return response
 
 
+def form_of(row: Row, world: World) -> dict[str, Any]:
+    """What the row sends as a form."""
+    return {"file": SimpleUploadedFile("new.txt", b"a text")} if row.body == "FILE" else body_of(row, world)
+
+
+def body_of(row: Row, world: World) -> dict[str, Any]:
+    """What the row sends as JSON."""
+    body = FORMS[row.body[1:]] if row.body.startswith("@") else json.loads(row.body or "{}")
+    return dict(_filled(body, world))
+
+
 def _encoded(row: Row, world: World) -> tuple[bytes, str]:
     if row.body == "FILE" or row.route.startswith(ADMIN):
-        return encode_multipart(BOUNDARY, _form(row, world)), MULTIPART_CONTENT
-    body = json.dumps(_filled(json.loads(row.body), world)) if row.body else ""
-    return body.encode(), "application/json"
-
-
-def _form(row: Row, world: World) -> dict[str, Any]:
-    if row.body == "FILE":
-        return {"file": SimpleUploadedFile("new.txt", b"a text")}
-    form = FORMS[row.body[1:]] if row.body.startswith("@") else json.loads(row.body or "{}")
-    return dict(_filled(form, world))
+        return encode_multipart(BOUNDARY, form_of(row, world)), MULTIPART_CONTENT
+    return json.dumps(body_of(row, world)).encode() if row.body else b"", "application/json"
 
 
 def _filled(value: Any, world: World) -> Any:
