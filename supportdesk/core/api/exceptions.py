@@ -155,7 +155,9 @@ def _joined(path: str, name: object) -> str:
 
 def _from_api_exception(raised: exceptions.APIException) -> DomainError:
     codes = raised.get_codes()
-    error = DomainError(str(raised.detail), code=codes if isinstance(codes, str) else "error")
+    own_words = isinstance(raised, exceptions.MethodNotAllowed)  # theirs repeat whatever stood there for a method
+    detail = "There is no such method at this address." if own_words else str(raised.detail)
+    error = DomainError(detail, code=codes if isinstance(codes, str) else "error")
     error.status = raised.status_code  # type: ignore[misc]
     wait = getattr(raised, "wait", None)
     error.retry_after = None if wait is None else max(1, round(wait))

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from django.http import HttpRequest
 from prometheus_client import Counter, Histogram
 
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
@@ -51,9 +52,14 @@ class Tally:
             self.seconds += time.perf_counter() - started
 
 
-def count_request(*, route: str | None, method: str | None, status: int, seconds: float, tally: Tally) -> None:
-    """A client chooses neither label: routes are templates of our own table, and unknown methods are one."""
-    where = route or NO_ROUTE, method if method in METHODS else OTHER
+def where_of(request: HttpRequest) -> tuple[str, str]:
+    """Route and method. A client chooses neither: routes are templates of our table, and unknown methods are one."""
+    route = getattr(request.resolver_match, "route", None) or NO_ROUTE
+    return route, request.method if request.method in METHODS else OTHER
+
+
+def count_request(request: HttpRequest, *, status: int, seconds: float, tally: Tally) -> None:
+    where = where_of(request)
     REQUESTS.labels(*where, str(status)).inc()
     REQUEST_SECONDS.labels(*where).observe(seconds)
     REQUEST_DATABASE_SECONDS.labels(*where).observe(tally.seconds)

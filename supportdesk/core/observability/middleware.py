@@ -43,11 +43,11 @@ class RequestContextMiddleware:
         return response
 
     def _log(self, request: HttpRequest, response: HttpResponse, started: float) -> None:
-        route = getattr(request.resolver_match, "route", None)
+        route, method = metrics.where_of(request)
         log.info(
             "request",
-            method=request.method,
-            route=route or "(none)",
+            method=method,
+            route=route,
             status=response.status_code,
             milliseconds=round((time.monotonic() - started) * 1000, 1),
         )
@@ -65,13 +65,8 @@ class MetricsMiddleware:
         tally, started = metrics.Tally(), time.perf_counter()
         with connection.execute_wrapper(tally):
             response = self.get_response(request)
-        metrics.count_request(
-            route=getattr(request.resolver_match, "route", None),
-            method=request.method,
-            status=response.status_code,
-            seconds=time.perf_counter() - started,
-            tally=tally,
-        )
+        seconds = time.perf_counter() - started
+        metrics.count_request(request, status=response.status_code, seconds=seconds, tally=tally)
         return response
 
 

@@ -251,6 +251,7 @@ class Drive:
             {"X-Request-ID": marks.email()},
         ):
             ask("GET", "/api/tickets", headers=headers)
+            ask(marks.word("name").upper(), "/api/tickets", headers=headers)
             self._note(Client(raise_request_exception=False).get(f"{ADMIN}/", headers=headers))
             self._note(Client().get("/metrics", headers=headers, REMOTE_ADDR="192.0.2.1"))
 
