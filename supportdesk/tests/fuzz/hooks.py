@@ -14,14 +14,15 @@ from typing import Any
 import django
 import schemathesis
 from django.utils import timezone
-from drf_spectacular.generators import SchemaGenerator
 from schemathesis import AuthContext, BaseSchema, HookContext, Response
 from schemathesis.core.failures import Failure, FailureGroup
 from schemathesis.openapi.checks import JsonSchemaError, RejectedPositiveData, UseAfterFree
 
 django.setup()
 
-from agents import sessions  # noqa: E402 - models need the settings
+from drf_spectacular.generators import SchemaGenerator  # noqa: E402 - all of these need the settings
+
+from agents import sessions  # noqa: E402
 from agents.enums import Role, Scope  # noqa: E402
 from agents.models import Department  # noqa: E402
 from agents.sessions import Tokens  # noqa: E402
