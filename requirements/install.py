@@ -9,10 +9,12 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 LOCKS = [HERE.parent / "requirements.txt", HERE / "dev.txt"]
+STEP = 25  # packages between two lines of progress
 EMBEDDED = HERE / "embedded.txt"  # on some platforms there is none of these; the servers' own start says what to do
 
 
@@ -50,12 +52,33 @@ def make(venv: Path) -> bool:
 
 def install(venv: Path, arguments: list[str]) -> bool:
     python = str(venv / "bin" / "python")
-    locked = ["install", "--require-hashes", "--only-binary", ":all:"]
-    commands = [[python, "-m", "pip", *locked, "--quiet", "--disable-pip-version-check", *arguments]]
-    if uv := shutil.which("uv"):
-        commands.insert(0, [uv, "pip", *locked, "--quiet", "--python", python, *arguments])
+    locked = ["install", "--require-hashes", "--only-binary", ":all:", *arguments]
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    return any(subprocess.run(command, env=environment).returncode == 0 for command in commands)  # noqa: S603
+    if uv := shutil.which("uv"):
+        done = subprocess.run([uv, "pip", *locked, "--quiet", "--python", python], env=environment)  # noqa: S603
+        if done.returncode == 0:
+            return True
+    command = [python, "-m", "pip", *locked, "--disable-pip-version-check", "--progress-bar", "off"]
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as pip:  # noqa: S603
+        follow(pip.stdout or [], len(pinned(part for part in arguments if part.endswith(".txt"))))
+    return pip.returncode == 0
+
+
+def pinned(locks: Iterable[str]) -> set[str]:
+    lines = [line for lock in locks for line in Path(lock).read_text().splitlines()]
+    return {line.partition("==")[0] for line in lines if "==" in line and not line.startswith((" ", "#"))}
+
+
+def follow(lines: Iterable[str], total: int) -> None:
+    """Says in short what pip says at length; what goes wrong it says itself."""
+    found = 0
+    for line in lines:
+        if line.startswith(("Collecting ", "Processing ")):
+            found += 1
+            if found % STEP == 0:
+                say(f"  {found} of {total} packages found")
+        elif line.startswith("Installing collected packages"):
+            say(f"  {found} packages found; installing them …")
 
 
 def say(text: str) -> None:
