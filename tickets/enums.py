@@ -55,14 +55,14 @@ class DecisionOutcome(models.TextChoices):
     AUTO = "auto", "Assigned automatically"
     MANUAL = "manual", "Assigned by hand"
     TRANSFER = "transfer", "Transferred"
-    NOBODY = "nobody", "Nobody could take it"
+    NOBODY = "nobody", "Left waiting"
     RELEASED = "released", "Taken from its agent"
 
 
 class Trigger(models.TextChoices):
     """What led to a decision about who works on a ticket."""
 
-    REQUEST = "request", "asked for"
+    REQUEST = "request", "somebody asked for it"
     CREATED = "created", "the ticket is new"
     ANSWERED = "answered", "the customer wrote"
     REOPENED = "reopened", "the ticket was reopened"

@@ -25,7 +25,7 @@ class Migration(migrations.Migration):
                             ("auto", "Assigned automatically"),
                             ("manual", "Assigned by hand"),
                             ("transfer", "Transferred"),
-                            ("nobody", "Nobody could take it"),
+                            ("nobody", "Left waiting"),
                             ("released", "Taken from its agent"),
                         ],
                         max_length=16,
