@@ -35,3 +35,12 @@ class Availability(models.TextChoices):
     ONLINE = "online", "Online"
     BUSY = "busy", "Busy"
     OFFLINE = "offline", "Offline"
+
+
+class FeedKind(models.TextChoices):
+    """What an agent's sockets are told."""
+
+    NEW_TICKET = "new_ticket", "New ticket"
+    TICKET_UPDATE = "ticket_update", "Ticket changed"
+    SLA_WARNING = "sla_warning", "SLA warning"
+    AGENT_STATUS = "agent_status", "Agent's status"

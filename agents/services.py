@@ -8,7 +8,8 @@ from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 
-from agents.enums import Role
+from agents import presence, realtime
+from agents.enums import Availability, Role
 from agents.events import AgentAvailabilityChanged, AgentCreated, AgentRoleChanged, AgentUpdated
 from agents.identity import kept_email
 from agents.models import Agent, Department, Specialization
@@ -87,8 +88,9 @@ def update_agent(
 ) -> Agent:
     """Applies `changes` (field name to new value; `password` in plain). What equals the present value is no change.
 
-    A new password or role, and deactivation, end every login of the agent at once. Raises NotFound, InvalidInput (a
-    field that the actor may not set, not an address, a weak password), EmailTaken, StaleVersion.
+    A new password or role, and deactivation, end every login of the agent at once, and their presence with it. A chosen
+    availability stays until they log in or out or are lost. Raises NotFound, InvalidInput (a field that the actor may
+    not set, not an address, a weak password), EmailTaken, StaleVersion.
     """
     with transaction.atomic():
         agent = Agent.objects.visible_to(by).select_for_update(of=("self",)).filter(pk=agent_id).first()
@@ -98,10 +100,13 @@ def update_agent(
         _refuse_forbidden(changes, settable_fields(by=by, agent=agent))
         before = {"role": agent.role, "availability": agent.availability}
         changed = _apply(agent, changes)
+        if "availability" in changes and agent.returns_to:
+            agent.returns_to = ""
+            agent.save(update_fields=["returns_to"])
         if not changed:
             return agent
         if changed & SECURITY_FIELDS:
-            agent.token_version += 1
+            changed |= _end_logins(agent, chosen="availability" in changes, now=now)
         agent.version += 1
         agent.updated_at = now
         _save(agent, [*(changed - _MANY), "token_version", "version", "updated_at"])
@@ -133,6 +138,17 @@ def _apply(agent: Agent, changes: Mapping[str, Any]) -> set[str]:
         _set_password(agent, changes["password"])
         changed.add("password")
     return changed
+
+
+def _end_logins(agent: Agent, *, chosen: bool, now: datetime) -> set[str]:
+    """Returns the names of what changed besides: who was there through a login is not there any more."""
+    leaves = not chosen and agent.availability != Availability.OFFLINE and presence.is_there(agent, now=now)
+    agent.token_version += 1
+    transaction.on_commit(lambda: realtime.nudge([agent.pk]))
+    if not leaves:
+        return set()
+    agent.availability = Availability.OFFLINE
+    return {"availability"}
 
 
 def _set_password(agent: Agent, password: str | None) -> None:

@@ -14,7 +14,7 @@ from django.db import transaction
 from django.db.models import Q
 from rest_framework_simplejwt.exceptions import TokenError
 
-from agents import credentials
+from agents import credentials, presence, realtime
 from agents.credentials import BadCredentials
 from agents.events import AgentLoggedIn, AgentLoggedOut
 from agents.models import Agent, LoginSession
@@ -44,9 +44,10 @@ class Tokens:
 def log_in(
     *, email: str, password: str, network: str, now: datetime, agent_id: int | None = None, request_id: str = ""
 ) -> Tokens:
-    """Opens a session. `agent_id`, where the door names one, must be the credential's own agent.
+    """Opens a session, and makes the agent online.
 
-    Raises BadCredentials (a foreign id too) and TooManyAttempts, see agents.credentials.
+    `agent_id`, where the door names one, must be the credential's own agent. Raises BadCredentials (a foreign id
+    too) and TooManyAttempts, see agents.credentials.
     """
     agent = credentials.verify(email=email, password=password, network=network, now=now)
     if agent_id not in {None, agent.pk}:
@@ -59,9 +60,11 @@ def log_in(
             network_index=credentials.network_index(network),
             created_at=now,
             expires_at=now + settings.LOGIN_SESSION_LIFETIME,
+            token_version=agent.token_version,
         )
         Agent.objects.get_queryset().filter(pk=agent.pk).update(last_login=now)
         emit(AgentLoggedIn(subject_id=agent.pk, session_id=session.pk), by=actor, at=now)
+        agent = presence.logged_in(session, by=actor, now=now)
     return _tokens(session, agent)
 
 
@@ -81,18 +84,20 @@ def refresh(*, token: str, now: datetime, request_id: str = "") -> Tokens:
         )
         if session is None or not claims.are_of(session):
             raise _dead_token()
+        actor = actor_for(session.agent, led=frozenset(), origin=Door.API, request_id=request_id)
         if claims.id == session.refresh_id:
             _rotate(session, now)
-            return _tokens(session, session.agent)
+            return _tokens(session, presence.refreshed(session, by=actor, now=now))
         if claims.id == session.previous_refresh_id and _within_grace(session, now):
             return _tokens(session, session.agent)
-        actor = actor_for(session.agent, led=frozenset(), origin=Door.API, request_id=request_id)
         _end(session, reason="refresh_reused", by=actor, now=now)
     raise _dead_token()
 
 
 def log_out(*, session: LoginSession, by: Actor, now: datetime) -> None:
-    """Ends the session: its access and refresh tokens are refused from the next request on."""
+    """Ends the session: its access and refresh tokens are refused from the next request on, its sockets close, and an
+    agent who is not there through another login is offline.
+    """
     with transaction.atomic():
         locked = LoginSession.objects.select_for_update().filter(pk=session.pk, ended_at__isnull=True).first()
         if locked is not None:
@@ -140,6 +145,8 @@ def _end(session: LoginSession, *, reason: str, by: Actor, now: datetime) -> Non
     session.ended_at, session.end_reason = now, reason
     session.save(update_fields=["ended_at", "end_reason"])
     emit(AgentLoggedOut(subject_id=session.agent_id, session_id=session.pk, reason=reason), by=by, at=now)
+    presence.logged_out(session, by=by, now=now)
+    transaction.on_commit(lambda: realtime.nudge([session.agent_id]))
 
 
 def _claims(token: str) -> Claims:

@@ -1,53 +1,55 @@
 """Events: what follows from each. One of the four tables that can start code.
 
-`within` runs at once, in the transaction of the change, and may refuse it by raising. Handlers live in the app that
-reacts; each is one call into that app's services.
+`within` runs at once, in the transaction of the change, and may refuse it by raising. `durable` and `push` follow after
+its commit, each once and in the order of the facts of one subject; `push` is what sockets wait for. Handlers live in
+the app that reacts; each is one call into that app's services.
 """
 
 from collections.abc import Mapping
 
 from django.conf import settings
 
+from agents import handlers as agents
 from agents.events import AgentAvailabilityChanged, AgentRoleChanged, AgentUpdated
 from customers.events import CustomerErased
 from supportdesk.core.events import After, DomainEvent, Reactions
+from tickets import events
 from tickets import handlers as tickets
-from tickets.events import (
-    MessageAdded,
-    TicketAssigned,
-    TicketCreated,
-    TicketStatusChanged,
-    TicketUnassigned,
-    TicketUpdated,
-)
+
+TELL = (tickets.tell_agents,)
+GRACE = settings.ABSENT_OWNER_GRACE
 
 REACTIONS: Mapping[type[DomainEvent], Reactions] = {
-    CustomerErased: Reactions(within=(tickets.erase_conversations,)),
     AgentAvailabilityChanged: Reactions(
         within=(tickets.forget_available_agents,),
         durable=(tickets.meet_available,),
-    ),
-    AgentUpdated: Reactions(
-        within=(tickets.forget_available_agents,),
-        durable=(tickets.meet_changed,),
+        push=(agents.tell_availability,),
     ),
     AgentRoleChanged: Reactions(durable=(tickets.assign_waiting,)),
-    TicketCreated: Reactions(durable=(tickets.auto_assign,)),
-    MessageAdded: Reactions(durable=(After(delay=settings.ABSENT_OWNER_GRACE, handler=tickets.serve_customer),)),
-    TicketStatusChanged: Reactions(
-        within=(tickets.forget_available_agents,),
-        durable=(
-            tickets.fill_room_left,
-            After(delay=settings.ABSENT_OWNER_GRACE, handler=tickets.serve_reopened),
-        ),
-    ),
-    TicketUpdated: Reactions(durable=(tickets.look_again,)),
-    TicketAssigned: Reactions(
+    AgentUpdated: Reactions(within=(tickets.forget_available_agents,), durable=(tickets.meet_changed,)),
+    CustomerErased: Reactions(within=(tickets.erase_conversations,)),
+    events.AttachmentAdded: Reactions(push=TELL),
+    events.FollowUpOpened: Reactions(push=TELL),
+    events.MessageAdded: Reactions(durable=(After(delay=GRACE, handler=tickets.serve_customer),), push=TELL),
+    events.NoteAdded: Reactions(push=TELL),
+    events.TicketArchived: Reactions(push=TELL),
+    events.TicketAssigned: Reactions(
         within=(tickets.forget_available_agents,),
         durable=(tickets.fill_room_transferred,),
+        push=TELL,
     ),
-    TicketUnassigned: Reactions(
+    events.TicketCreated: Reactions(durable=(tickets.auto_assign,)),
+    events.TicketPriorityChanged: Reactions(push=TELL),
+    events.TicketQueued: Reactions(push=TELL),
+    events.TicketStatusChanged: Reactions(
+        within=(tickets.forget_available_agents,),
+        durable=(tickets.fill_room_left, After(delay=GRACE, handler=tickets.serve_reopened)),
+        push=TELL,
+    ),
+    events.TicketUnassigned: Reactions(
         within=(tickets.forget_available_agents,),
         durable=(tickets.assign_waiting,),
+        push=TELL,
     ),
+    events.TicketUpdated: Reactions(durable=(tickets.look_again,), push=TELL),
 }

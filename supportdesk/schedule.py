@@ -5,6 +5,7 @@ from typing import Any
 
 RELAY_EVERY = timedelta(seconds=5)
 WAITING_EVERY = timedelta(minutes=1)
+PRESENCE_EVERY = timedelta(seconds=15)
 
 SCHEDULE: dict[str, dict[str, Any]] = {
     "relay deliveries": {
@@ -20,5 +21,12 @@ SCHEDULE: dict[str, dict[str, Any]] = {
     "prune deliveries": {"task": "core.prune_deliveries", "schedule": timedelta(hours=1)},
     "prune idempotency records": {"task": "core.prune_idempotency_records", "schedule": timedelta(hours=1)},
     "prune rate windows": {"task": "core.prune_rate_windows", "schedule": timedelta(hours=1)},
+    "expire presence": {
+        "task": "agents.expire_presence",
+        "schedule": PRESENCE_EVERY,
+        "options": {"expires": PRESENCE_EVERY.total_seconds()},
+    },
+    "prune agents' feeds": {"task": "agents.prune_feed", "schedule": timedelta(hours=1)},
+    "prune passes to sockets": {"task": "agents.prune_passes", "schedule": timedelta(hours=1)},
     "prune login sessions": {"task": "agents.prune_login_sessions", "schedule": timedelta(hours=1)},
 }

@@ -9,7 +9,7 @@ from supportdesk.core.actor import Actor
 from supportdesk.core.events import Occurrence
 from tickets import workload
 from tickets.enums import AssignmentReason, Sender, Status, Trigger
-from tickets.services import privacy, waiting
+from tickets.services import privacy, telling, waiting
 from tickets.status import DONE
 
 # Of an agent: what can make them fit for a ticket that waits.
@@ -73,3 +73,7 @@ def fill_room_left(occurrence: Occurrence, *, now: datetime) -> None:
 def fill_room_transferred(occurrence: Occurrence, *, now: datetime) -> None:
     if occurrence.event.reason == AssignmentReason.TRANSFER:
         waiting.assign_waiting(by=occurrence.by, now=now)
+
+
+def tell_agents(occurrence: Occurrence, *, now: datetime) -> None:
+    telling.tell(occurrence, now=now)

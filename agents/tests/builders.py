@@ -1,15 +1,17 @@
 """Agents and departments for tests, made by the services."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import count
 from typing import Any
 
+from django.db import transaction
 from django.utils import timezone
 
 from agents import keys, services, structure
 from agents.models import Agent, Department
 from agents.selectors import actor_for, led_departments
 from supportdesk.core.actor import Actor, Door, system
+from supportdesk.core.events import DomainEvent, Fact, Occurrence, record
 
 PASSWORD = "a pass phrase for tests"
 SYSTEM = system("tests", origin=Door.COMMAND)
@@ -36,3 +38,11 @@ def make_key(*scopes: str, **over: Any) -> str:
     now = timezone.now()
     given = {"name": f"Machine {next(_numbers)}", "expires_at": now + timedelta(days=30), "by": SYSTEM, "now": now}
     return keys.issue(scopes=scopes, **{**given, **over}).text
+
+
+def occurrence_of(event: DomainEvent, *, at: datetime | None = None) -> Occurrence:
+    """A fact as a later reaction gets it, without what else follows from it."""
+    at = at or timezone.now()
+    with transaction.atomic():
+        row = record(facts=[Fact(event=event, at=at)], by=SYSTEM)[0]
+    return Occurrence(event=event, event_id=row.pk, at=at, origin=Door.COMMAND, by=SYSTEM, key=f"tests:{row.pk}")

@@ -158,8 +158,9 @@ def test_availability_is_a_fact_and_a_repeated_value_is_none() -> None:
 def test_a_stale_version_is_refused() -> None:
     me = make_agent()
     api = Api(me)
-    assert api.patch(f"/api/agents/{me.pk}", {"availability": "online"}, if_match='"1"').status == 200
-    assert api.patch(f"/api/agents/{me.pk}", {"availability": "busy"}, if_match='"1"').status == 412
+    seen = api.get(f"/api/agents/{me.pk}").headers["ETag"]
+    assert api.patch(f"/api/agents/{me.pk}", {"availability": "busy"}, if_match=seen).status == 200
+    assert api.patch(f"/api/agents/{me.pk}", {"availability": "online"}, if_match=seen).status == 412
     bad = api.patch(f"/api/agents/{me.pk}", {"availability": "busy"}, if_match="one")
     assert (bad.status, bad.fields) == (400, {"If-Match": "invalid_version"})
 

@@ -159,7 +159,7 @@ def test_login_over_http_with_and_without_the_agents_id() -> None:
     credentials = {"email": agent.email, "password": PASSWORD}
     plain = Api().post("/api/auth/login", credentials)
     assert plain.status == 200
-    assert plain.body["agent"] == {"id": agent.pk, "name": agent.name, "availability": "offline"}
+    assert plain.body["agent"] == {"id": agent.pk, "name": agent.name, "availability": "online"}
     assert Api().post(f"/api/agents/{agent.pk}/login", credentials).status == 200
     refused = Api().post(f"/api/agents/{other.pk}/login", credentials)
     assert (refused.status, refused.body["code"]) == (401, "bad_credentials")

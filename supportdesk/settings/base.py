@@ -10,7 +10,7 @@ from datetime import timedelta
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import unquote, urlsplit
 
 import environ
 import structlog
@@ -223,6 +223,16 @@ DATABASES["default"]["OPTIONS"] |= {
         ]
     ),
 }
+# The process that holds sockets works on many threads, each for a moment: they share a pool, and keep nothing.
+PROCESS = environment.get("SUPPORTDESK_PROCESS", "")
+if PROCESS == "sockets":
+    DATABASES["default"]["CONN_MAX_AGE"] = 0
+    DATABASES["default"]["OPTIONS"]["pool"] = {
+        "min_size": 1,
+        "max_size": 8,
+        "timeout": 5,  # seconds to wait for one
+        "reconnect_timeout": 2,  # then whoever asks next begins anew; longer, and the pauses between tries grow
+    }
 # The role that owns the tables; `migrate` connects as it and leaves the role above what it needs. See ADR 14.
 OWNER_URL = "SUPPORTDESK_MIGRATION_DATABASE_URL"
 MIGRATION_DATABASE = database(OWNER_URL if environment.get(OWNER_URL) else "DATABASE_URL")
@@ -238,6 +248,17 @@ CACHES = {
         "LOCATION": REDIS_URL,
         "OPTIONS": {"socket_timeout": 0.3, "socket_connect_timeout": 0.3},
         "KEY_PREFIX": "supportdesk",
+    }
+}
+
+# Nudges to the processes that hold sockets. Redis' channels know no number of a database, so their name has it.
+CHANNEL_LAYERS = {
+    "default": {
+        "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
+        "CONFIG": {
+            "hosts": [{"address": REDIS_URL, "socket_timeout": 0.3, "socket_connect_timeout": 0.3}],
+            "prefix": f"supportdesk{urlsplit(REDIS_URL).path}",
+        },
     }
 }
 
@@ -418,6 +439,12 @@ LOGGING: dict[str, Any] = {
         # repeat them with the path, and with the exception's text, in it. The same holds for tasks and Celery's.
         "django.request": {"handlers": [], "level": "CRITICAL", "propagate": True},
         "celery.app.trace": {"level": "CRITICAL"},
+        # The ASGI server's lines go the way of ours; it logs a line per socket with its whole address, and so do we.
+        "uvicorn": {"handlers": [], "propagate": True},
+        "uvicorn.error": {"level": "WARNING"},
+        "uvicorn.access": {"handlers": [], "level": "WARNING", "propagate": True},
+        # Repeats a traceback every second while Redis is away; the hub says so once.
+        "channels_redis.pubsub": {"level": "CRITICAL"},
         "celery.worker.strategy": {"level": "WARNING"},
     },
 }

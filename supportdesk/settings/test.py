@@ -8,3 +8,5 @@ PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 REQUESTS_PER_MINUTE = ANONYMOUS_REQUESTS_PER_MINUTE = 1_000_000
 # Each test client builds the middleware anew: static files are looked up when one is asked for, not listed each time.
 WHITENOISE_AUTOREFRESH = True
+# Servers that tests run in threads would keep their connections to a database that is to go.
+DATABASES["default"]["CONN_MAX_AGE"] = 0  # noqa: F405

@@ -35,6 +35,7 @@ DECLARED = {
     "tickets.Assignment": "kept from the person (agents and times), erased (transfer_reason)",
     "tickets.AssignmentDecision": "kept: ids, numbers, codes and times only",
     "tickets.TicketText": "follows the texts it is made of",
+    "tickets.Watch": "kept while the ticket is open in a tab: agents and times only",
 }
 
 

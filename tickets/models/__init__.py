@@ -4,5 +4,16 @@ from tickets.models.conversation import Message, Note
 from tickets.models.saved_view import SavedView
 from tickets.models.search import TicketText
 from tickets.models.ticket import Ticket
+from tickets.models.watch import Watch
 
-__all__ = ["Assignment", "AssignmentDecision", "Attachment", "Message", "Note", "SavedView", "Ticket", "TicketText"]
+__all__ = [
+    "Assignment",
+    "AssignmentDecision",
+    "Attachment",
+    "Message",
+    "Note",
+    "SavedView",
+    "Ticket",
+    "TicketText",
+    "Watch",
+]

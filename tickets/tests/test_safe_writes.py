@@ -176,7 +176,7 @@ def test_statements_of_a_bulk_change_grow_with_the_tickets_alone(agent: Agent) -
         bulk(api, few, priority="high")
     with counted_statements() as for_ten:
         bulk(api, many, priority="high")
-    assert (len(for_two), len(for_ten)) == (1 + 2 * 3, 1 + 10 * 3)  # token; each: lock, update, fact
+    assert (len(for_two), len(for_ten)) == (1 + 2 * 4, 1 + 10 * 4)  # token; each: lock, update, fact, what follows
 
 
 @pytest.mark.django_db(transaction=True)

@@ -1,4 +1,4 @@
-"""Agents, how they are grouped, and their login sessions."""
+"""Agents, how they are grouped, and what they log in with."""
 
 from typing import ClassVar
 
@@ -88,8 +88,17 @@ class AgentQuerySet(models.QuerySet["Agent"]):
         active = self.filter(is_active=True)
         if department_id is None:
             return active
-        supervisors = Q(role=Role.SUPERVISOR) & (Q(leads=department_id) | Q(leads__isnull=True))
-        return active.filter(Q(department_id=department_id) | Q(role=Role.ADMIN) | supervisors | Q(pk=or_id)).distinct()
+        members = Q(department_id=department_id) | Q(role=Role.ADMIN) | Q(pk=or_id)
+        return active.filter(members | _supervising(department_id)).distinct()
+
+    def supervising(self, department_id: int | None, *, or_id: int | None = None) -> "AgentQuerySet":
+        """Active supervisors who answer for the department (None: for what has none), and agent `or_id`."""
+        return self.filter(is_active=True).filter(_supervising(department_id) | Q(pk=or_id)).distinct()
+
+
+def _supervising(department_id: int | None) -> Q:
+    """A supervisor who leads the department, or none in particular and so all."""
+    return Q(role=Role.SUPERVISOR) & (Q(leads=department_id) | Q(leads__isnull=True))
 
 
 class AgentManager(BaseUserManager["Agent"]):
@@ -123,6 +132,14 @@ class Agent(AbstractBaseUser):
     )
     capacity = models.PositiveSmallIntegerField(default=10, help_text="Open tickets the agent takes at a time.")
     availability = models.CharField(max_length=16, choices=Availability.choices, default=Availability.OFFLINE)
+    returns_to = models.CharField(
+        max_length=16,
+        blank=True,
+        default="",
+        db_default="",
+        choices=Availability.choices,
+        help_text="What they were when they were lost, and are again when they return; empty: nothing.",
+    )
     is_active = models.BooleanField(default=True)
     token_version = models.PositiveIntegerField(
         default=1, help_text="Raised to end every login at once: password, role and activation changes do."
@@ -142,6 +159,9 @@ class Agent(AbstractBaseUser):
             models.CheckConstraint(condition=Q(role__in=Role.values), name="agent_role_known"),
             models.CheckConstraint(condition=Q(availability__in=Availability.values), name="agent_availability_known"),
             models.CheckConstraint(condition=Q(capacity__lte=500), name="agent_capacity_bounded"),
+            models.CheckConstraint(
+                condition=Q(returns_to__in=["", Availability.ONLINE, Availability.BUSY]), name="agent_returns_to_known"
+            ),
         ]
         indexes: ClassVar = [
             models.Index(F("department"), F("availability"), name="agent_department_presence"),
@@ -189,11 +209,21 @@ class LoginSession(models.Model):
     expires_at = models.DateTimeField()
     ended_at = models.DateTimeField(null=True)
     end_reason = models.CharField(max_length=32, blank=True)
+    token_version = models.PositiveIntegerField(
+        default=1, db_default=1, help_text="The agent's, when it was opened; it is over when that has risen."
+    )
+    present_until = models.DateTimeField(null=True, help_text="How long it counts as being there without a tab.")
+    had_tab = models.BooleanField(default=False, db_default=False, help_text="Its tabs say whether somebody is there.")
 
     objects = LoginSessionQuerySet.as_manager()
 
     class Meta:
-        indexes: ClassVar = [models.Index(fields=["expires_at"], name="login_session_expiry")]
+        indexes: ClassVar = [
+            models.Index(fields=["expires_at"], name="login_session_expiry"),
+            models.Index(
+                fields=["present_until"], condition=Q(present_until__isnull=False), name="login_session_presence"
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"login {self.pk}"
