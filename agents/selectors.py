@@ -1,5 +1,7 @@
 """Reading agents and knowing who acts."""
 
+from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime
 
 from django.contrib.postgres.aggregates import ArrayAgg
@@ -9,6 +11,23 @@ from django.db.models.functions import Coalesce
 from agents.enums import Role
 from agents.models import Agent, AgentQuerySet, LoginSession
 from supportdesk.core.actor import Actor, ActorKind, Door
+
+
+@dataclass(frozen=True, kw_only=True)
+class Standing:
+    """What a login and its agent are at a moment, for who has to notice that they are not what they were."""
+
+    is_good: bool
+    is_active: bool
+    role: str
+    token_version: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Watched(Standing):
+    """With the last position of the agent's feed."""
+
+    head: int
 
 
 def actor_for(agent: Agent, *, led: frozenset[int], origin: Door, request_id: str = "") -> Actor:
@@ -52,6 +71,28 @@ def session_with_agent(*, session_id: int, now: datetime) -> LoginSession | None
         .annotate(led_ids=Coalesce(Subquery(led), Value([])))
         .first()
     )
+
+
+def standing_of(session: LoginSession) -> Standing:
+    """Of a login from `session_with_agent`, which finds good ones only."""
+    agent = session.agent
+    return Standing(is_good=True, is_active=agent.is_active, role=agent.role, token_version=agent.token_version)
+
+
+def standings(session_ids: Iterable[int], *, now: datetime) -> dict[int, Watched]:
+    """Of any number of logins in one statement, by id; one that was deleted is missing."""
+    columns = ("ended_at", "expires_at", "agent__is_active", "agent__role", "agent__token_version")
+    rows = LoginSession.objects.filter(pk__in=session_ids).values_list("pk", *columns, "agent__feed_head__last_seq")
+    return {
+        pk: Watched(
+            is_good=ended_at is None and expires_at > now,
+            is_active=is_active,
+            role=role,
+            token_version=token_version,
+            head=head or 0,
+        )
+        for pk, ended_at, expires_at, is_active, role, token_version, head in rows
+    }
 
 
 def directory(actor: Actor) -> AgentQuerySet:

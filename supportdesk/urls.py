@@ -7,6 +7,7 @@ from django.urls import path, register_converter
 from django.views.generic import RedirectView
 
 from agents.api.keys import ApiKeyViewSet
+from agents.api.stream import StreamViewSet
 from agents.api.views import AgentViewSet, LoginViewSet
 from customers.api.privacy import PrivacyViewSet
 from customers.api.views import CustomerViewSet
@@ -54,6 +55,8 @@ urlpatterns = [
     path("api/agents/<id:pk>/login", LoginViewSet.as_view({"post": "log_in"})),
     path("api/agents/<id:pk>/logout", AgentViewSet.as_view({"post": "logout"})),
     path("api/agents/<id:pk>/queue", AgentQueueViewSet.as_view({"get": "list"})),
+    path("api/agents/<id:pk>/ws-ticket", AgentViewSet.as_view({"post": "ws_ticket"})),
+    path("api/agents/<id:pk>/stream", StreamViewSet.as_view({"get": "follow"})),
     path("api/api-keys", ApiKeyViewSet.as_view(collection)),
     path("api/api-keys/<id:pk>", ApiKeyViewSet.as_view({"delete": "destroy"})),
     path("api/customers", CustomerViewSet.as_view(collection)),

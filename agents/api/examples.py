@@ -46,3 +46,8 @@ API_KEY = {
     "revoked_at": None,
 }
 API_KEY_ISSUED = API_KEY | {"key": "sdk_9f86d081_DRY0cm6oX7nyfCb8sS4lJ0u0b2E5pZb1VvM8m3rQk9A"}
+WS_TICKET = {
+    "ticket": "q8yB2mT0dJ7o5nZrGvQhX1c9KpLs3uWfEaYiNxR6M4k",
+    "expires_in": 30,
+    "path": "/ws/agent/7",
+}

@@ -136,3 +136,9 @@ class ApiKeyOut(serializers.Serializer[ApiKey]):
 
 class ApiKeyIssued(ApiKeyOut):
     key = serializers.CharField(help_text="Shown this once.")
+
+
+class WsTicket(serializers.Serializer[Any]):
+    ticket = serializers.CharField(help_text="Opens one socket or stream, once. Never put it in an address.")
+    expires_in = serializers.IntegerField(help_text="Seconds.")
+    path = serializers.CharField(help_text="Of the WebSocket, on the same host.")

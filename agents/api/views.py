@@ -5,7 +5,7 @@ from typing import ClassVar, cast
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from agents import selectors, services, sessions
+from agents import passes, selectors, services, sessions
 from agents.api import examples
 from agents.api.authentication import Login
 from agents.api.filters import AgentFilter
@@ -18,6 +18,7 @@ from agents.api.serializers import (
     NothingRequest,
     RefreshRequest,
     TokenPair,
+    WsTicket,
 )
 from agents.credentials import BadCredentials, TooManyAttempts
 from agents.enums import EVERY_ROLE, Role, Scope
@@ -26,11 +27,12 @@ from supportdesk.core.api.pagination import Ordering
 from supportdesk.core.api.permissions import ANYONE
 from supportdesk.core.api.schema import operation
 from supportdesk.core.api.views import ApiViewSet, expected_version, versioned
-from supportdesk.core.errors import NotFound
+from supportdesk.core.errors import InvalidInput, NotFound
 from supportdesk.core.network import client_network
 from supportdesk.core.observability.middleware import current_request_id
 
 ADMINS = frozenset({Role.ADMIN.value})
+LONGEST_ORIGIN = 255
 
 
 class AgentViewSet(ApiViewSet):
@@ -40,7 +42,9 @@ class AgentViewSet(ApiViewSet):
         "retrieve": EVERY_ROLE | {Scope.AGENTS_READ},
         "partial_update": EVERY_ROLE,
         "logout": EVERY_ROLE,
+        "ws_ticket": EVERY_ROLE,
     }
+    credentials = frozenset({"ws_ticket"})
     orderings: ClassVar = {"id": Ordering("pk"), "-created_at": Ordering("created_at", descending=True)}
     filterset_class = AgentFilter
     queryset = Agent.objects.none()
@@ -95,9 +99,35 @@ class AgentViewSet(ApiViewSet):
         sessions.log_out(session=login.session, by=self.actor, now=self.now)
         return Response(status=204)
 
+    @operation(
+        "Get a ticket for a socket",
+        takes=NothingRequest,
+        request_example={},
+        returns=WsTicket,
+        example=examples.WS_TICKET,
+        status=201,
+    )
+    def ws_ticket(self, request: Request, pk: int) -> Response:
+        """Opens the WebSocket `/ws/agent/{id}` or the stream, once and within 30 seconds, for this login and page."""
+        self.read(NothingRequest)
+        if pk != self.actor.id:
+            raise NotFound
+        login = cast(Login, request.auth)
+        text = passes.issue(session=login.session, origin=_origin(request), now=self.now)
+        lifetime = int(passes.LIFETIME.total_seconds())
+        return Response({"ticket": text, "expires_in": lifetime, "path": f"/ws/agent/{pk}"}, status=201)
+
     def _entries(self) -> AgentQuerySet:
         agents = selectors.directory(self.actor).select_related("department")
         return agents.prefetch_related("leads", "specializations")
+
+
+def _origin(request: Request) -> str:
+    """The page that asks; empty where no browser says so. Raises InvalidInput."""
+    origin = request.headers.get("Origin", "")
+    if len(origin) > LONGEST_ORIGIN:
+        raise InvalidInput.on("Origin", f"Must have at most {LONGEST_ORIGIN} characters.", "too_long")
+    return origin
 
 
 class LoginViewSet(ApiViewSet):

@@ -28,6 +28,7 @@ TITLES = {
     412: "Precondition failed",
     413: "Content too large",
     415: "Unsupported media type",
+    421: "Misdirected request",
     422: "Unprocessable content",
     429: "Too many requests",
     500: "Internal error",
@@ -57,7 +58,7 @@ def problem(error: DomainError) -> JsonResponse:
 
 def problem_response(raised: Exception, context: dict[str, Any]) -> Response | None:
     """The REST framework's exception handler. None leaves the exception to `server_error`."""
-    error = _as_domain_error(raised)
+    error = as_domain_error(raised)
     if error is None:
         return None
     body = problem_body(status=error.status, code=error.code, detail=error.detail, errors=error.errors) | error.more
@@ -69,7 +70,7 @@ def problem_response(raised: Exception, context: dict[str, Any]) -> Response | N
 
 def unavailable(raised: Exception) -> DomainError | None:
     """The 503 that an exception means outside the REST framework; None when it means something else."""
-    error = _as_domain_error(raised)
+    error = as_domain_error(raised)
     return error if error is not None and error.status == 503 else None
 
 
@@ -99,7 +100,8 @@ def _headers(error: DomainError) -> dict[str, str]:
     return {} if error.retry_after is None else {"Retry-After": str(error.retry_after)}
 
 
-def _as_domain_error(raised: Exception) -> DomainError | None:
+def as_domain_error(raised: Exception) -> DomainError | None:
+    """What a caller is told of a failure, through whichever door; None when it is a bug of ours."""
     match raised:
         case DomainError():
             return raised

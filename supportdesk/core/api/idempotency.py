@@ -1,8 +1,8 @@
 """`Idempotency-Key`: a POST that is sent again, because its answer was lost, has its effect once.
 
 The answer is kept for 24 hours, per caller and route, in the transaction of the work: both are there or neither is.
-Only good answers are kept; what failed may be tried again. Logging in and refreshing make credentials, which are never
-kept: the header means nothing there.
+Only good answers are kept; what failed may be tried again. Logging in, refreshing and opening a socket make
+credentials, which are never kept: the header means nothing there.
 """
 
 import hashlib

@@ -28,18 +28,23 @@ class StrictJSONParser(JSONParser):
         if not raw.strip():
             return {}
         try:
-            text = raw.decode("utf-8")
-            data = json.loads(text, parse_constant=_no_constant, parse_float=_finite, object_pairs_hook=_object)
+            return strict_object(raw.decode("utf-8"))
         except UnicodeDecodeError:
             raise ParseError("The body is not UTF-8.") from None
-        except RecursionError:
-            raise _too_deep() from None
-        except ValueError as error:
-            raise ParseError(f"The body is not valid JSON: {error}") from None
-        if not isinstance(data, dict):
-            raise ParseError("The body must be a JSON object.")
-        _check(data, "", 1)
-        return data
+
+
+def strict_object(text: str) -> dict[str, Any]:
+    """The JSON object that the text is. Raises ParseError and ValidationError, see StrictJSONParser."""
+    try:
+        data = json.loads(text, parse_constant=_no_constant, parse_float=_finite, object_pairs_hook=_object)
+    except RecursionError:
+        raise _too_deep() from None
+    except ValueError as error:
+        raise ParseError(f"The body is not valid JSON: {error}") from None
+    if not isinstance(data, dict):
+        raise ParseError("The body must be a JSON object.")
+    _check(data, "", 1)
+    return data
 
 
 def _no_constant(name: str) -> None:

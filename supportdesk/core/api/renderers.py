@@ -14,3 +14,10 @@ class FileRenderer(BaseRenderer):
 
     def render(self, data: Any, accepted_media_type: str | None = None, renderer_context: Any = None) -> bytes:
         return json.dumps(data).encode()
+
+
+class EventStreamRenderer(FileRenderer):
+    """The same for a route that answers with server-sent events."""
+
+    media_type = "text/event-stream"
+    format = "stream"

@@ -131,7 +131,7 @@ class ProblemAutoSchema(AutoSchema):
     def get_override_parameters(self) -> list[Any]:
         """The headers that make a write safe, `?fields=`, and the headers of good answers."""
         parameters = []
-        if self.method == "POST" and not self._is_open():
+        if self._takes_idempotency_key():
             parameters.append(_header(idempotency.HEADER, idempotency.KEY, IDEMPOTENCY_DESCRIPTION))
         if self.method in {"PATCH", "DELETE"} and self._is_versioned:
             parameters.append(_header(VERSION_HEADER, VERSION, VERSION_DESCRIPTION))
@@ -149,6 +149,9 @@ class ProblemAutoSchema(AutoSchema):
     def _is_versioned(self) -> bool:
         rows = self.view.queryset
         return rows is not None and "version" in {field.name for field in rows.model._meta.fields}
+
+    def _takes_idempotency_key(self) -> bool:
+        return self.method == "POST" and not self._is_open() and self.view.action not in self.view.credentials
 
     def _is_open(self) -> bool:
         return ANYONE in self.view.allowed.get(self.view.action, ())
@@ -199,8 +202,8 @@ class ProblemAutoSchema(AutoSchema):
         failures: list[type[DomainError]] = [InvalidInput, NotAcceptable, TooManyRequests, Unavailable]
         if not self._is_open():
             failures += [NotAuthenticated, Forbidden]
-            if self.method == "POST":
-                failures += [KeyReused, InProgress]
+        if self._takes_idempotency_key():
+            failures += [KeyReused, InProgress]
         if "{" in self.path:
             failures.append(NotFound)
         if self.method in {"POST", "PATCH"}:

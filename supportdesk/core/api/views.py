@@ -25,11 +25,13 @@ VERSION = r'\*|(?:W/)?"?([0-9]{1,10})"?'
 class ApiViewSet(viewsets.GenericViewSet[Any]):
     """Load, one call, translate.
 
-    `allowed` names the roles of each action; `orderings` the sort orders of a list, the default first.
+    `allowed` names the roles of each action; `orderings` the sort orders of a list, the default first; `credentials`
+    the actions whose answer is one, and so is never kept for an Idempotency-Key.
     """
 
     allowed: ClassVar[Mapping[str, frozenset[str]]] = {}
     orderings: ClassVar[Mapping[str, Ordering]] = {}
+    credentials: ClassVar[frozenset[str]] = frozenset()
     queryset: Any = None
     shown: Sequence[Any] = ()  # the rows of the page that is answered
     post: Any  # the action of the route's POST, where it has one
@@ -37,7 +39,7 @@ class ApiViewSet(viewsets.GenericViewSet[Any]):
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         """After every check: a POST that names an Idempotency-Key goes through the one place that knows what it did."""
         super().initial(request, *args, **kwargs)
-        if request.method != "POST" or request.auth is None:
+        if request.method != "POST" or request.auth is None or self.action in self.credentials:
             return
         key = idempotency.key_of(request)
         if key is not None:
