@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 from django.core.cache import cache
 
+from sla.tests.builders import seed_default_policy
 from supportdesk.tests.client import Api
 from supportdesk.tests.sockets import Desk, ThreadedServer, wait_for
 
@@ -12,6 +13,14 @@ from supportdesk.tests.sockets import Desk, ThreadedServer, wait_for
 @pytest.fixture(autouse=True)
 def _empty_cache() -> None:
     cache.clear()
+
+
+@pytest.fixture(autouse=True)
+def _default_policy(request: pytest.FixtureRequest) -> None:
+    """A test that may ask the database finds it as a new desk is, whatever a transactional test left."""
+    if request.node.get_closest_marker("django_db") or {"db", "transactional_db"} & set(request.fixturenames):
+        request.getfixturevalue("db")
+        seed_default_policy()
 
 
 @pytest.fixture

@@ -33,22 +33,26 @@ class State(StrEnum):
 
 
 class Kind(IntEnum):
-    """What a clock listens to, in the order in which facts of one instant are taken."""
+    """What a clock listens to, in the order in which facts of one instant and number are taken.
+
+    TAKEN_OVER is CREATED for a ticket that was answered elsewhere: it owes no first response.
+    """
 
     CREATED = 0
-    PRIORITY = 1
-    CUSTOMER_SPOKE = 2
-    REPLIED = 3
-    STATUS = 4
+    TAKEN_OVER = 1
+    PRIORITY = 2
+    CUSTOMER_SPOKE = 3
+    REPLIED = 4
+    STATUS = 5
 
 
 @dataclass(frozen=True, kw_only=True, order=True)
 class Fact:
-    """One thing that happened. `value` is the new priority or status; `number` orders facts of one kind and instant."""
+    """One thing that happened. `value` is the new priority or status; `number` orders facts of one instant."""
 
     at: datetime
-    kind: Kind
     number: int = 0
+    kind: Kind
     value: str = ""
 
 
@@ -100,6 +104,8 @@ class Pause:
 class Clock:
     """One promise. `elapsed` is working time until now or until it stopped; `target` what is allowed of it.
 
+    Of `elapsed`, `counted` was used before `running_since`, where the stretch begins that counts now (None: it stands
+    still). All but `elapsed` changes only when something happens, or when a warning or the end becomes due.
     `due_at` and `warn_at` are None while it does not run. `breached_at` and `warned_at` are the instants at which it
     was due, never those at which somebody noticed. `cause` says what the target comes from: `created`, `retargeted`
     (the priority changed), `floored` (it changed so late that only the floor was left) or `reopened`.
@@ -111,6 +117,8 @@ class Clock:
     state: State
     target: timedelta
     elapsed: timedelta
+    counted: timedelta
+    running_since: datetime | None
     cause: str
     due_at: datetime | None = None
     warn_at: datetime | None = None
@@ -132,7 +140,7 @@ class Clock:
 def clocks(facts: Iterable[Fact], *, policy: Policy, hours: Hours, now: datetime) -> list[Clock]:
     """Every clock the ticket ever had, the first cycle of a metric first. Facts may come in any order.
 
-    Without a CREATED fact there is none. Raises hours.NoWorkingTime.
+    Without a fact that begins it there is none. Raises hours.NoWorkingTime.
     """
     ticket = _Ticket(policy, hours)
     for fact in sorted(facts):
@@ -201,8 +209,9 @@ class _Run:
             self.pauses.append(Pause(started_at=begun))
 
     def clock(self, now: datetime) -> Clock:
+        counted, since = self.elapsed, self.since
         self._count(now)
-        runs = self.since is not None
+        runs = since is not None
         state = self.ending or (State.RUNNING if runs else State.PAUSED)
         due_at = self.breached_at or (self._instant_of(self.target) if runs else None)
         return Clock(
@@ -212,6 +221,8 @@ class _Run:
             state=State.BREACHED if self.breached_at and self.ending is None else state,
             target=self.target,
             elapsed=self.elapsed,
+            counted=counted,
+            running_since=since,
             cause=self.cause,
             due_at=due_at if self.ending is None else None,
             warn_at=self._instant_of(self.warn_after) if runs and not self.warned_at else None,
@@ -259,6 +270,9 @@ class _Ticket:
             case Kind.CREATED:
                 self.priority = fact.value
                 self._start(Metric.FIRST_RESPONSE, fact.at)
+                self._start(Metric.RESOLUTION, fact.at)
+            case Kind.TAKEN_OVER:
+                self.priority, self.answered = fact.value, True
                 self._start(Metric.RESOLUTION, fact.at)
             case Kind.PRIORITY:
                 self._reprioritise(fact.value, fact.at)

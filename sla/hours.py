@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 MINUTES_A_DAY = 24 * 60
 HORIZON_DAYS = 3_660  # ten years: farther away, a calendar has no working time for us
+CLOCK_CHANGES = 40  # at the most in that time, each of which costs less than a day
 ONE_DAY, ZERO = timedelta(days=1), timedelta(0)
 
 Interval = tuple[int, int]  # minutes from midnight by the wall clock, the end excluded: (540, 1020) is 09:00-17:00
@@ -61,6 +62,15 @@ def end_of(hours: Hours, start: datetime, amount: timedelta) -> datetime:
             return opens + left
         left -= closes - opens
     raise NoWorkingTime(f"Less than {amount} of working time in the ten years from {start:%Y-%m-%d}.")
+
+
+def least(hours: Hours) -> timedelta:
+    """Working time that the ten years from any day on hold for certain: what a target must not exceed."""
+    if hours.always_open:
+        return HORIZON_DAYS * ONE_DAY
+    days = [sum(closes - opens for opens, closes in day) for day in hours.week]
+    minutes = HORIZON_DAYS // 7 * sum(days) - (len(hours.holidays) + CLOCK_CHANGES) * max(days)
+    return max(timedelta(minutes=minutes), ZERO)
 
 
 def faults(week: Iterable[Iterable[Interval]]) -> list[tuple[int, int, str]]:

@@ -12,6 +12,8 @@ from django.conf import settings
 from agents import handlers as agents
 from agents.events import AgentAvailabilityChanged, AgentRoleChanged, AgentUpdated
 from customers.events import CustomerErased
+from sla import handlers as sla
+from sla.events import ApplicationBegun
 from supportdesk.core.events import After, DomainEvent, Reactions
 from tickets import events
 from tickets import handlers as tickets
@@ -27,10 +29,15 @@ REACTIONS: Mapping[type[DomainEvent], Reactions] = {
     ),
     AgentRoleChanged: Reactions(durable=(tickets.assign_waiting,)),
     AgentUpdated: Reactions(within=(tickets.forget_available_agents,), durable=(tickets.meet_changed,)),
-    CustomerErased: Reactions(within=(tickets.erase_conversations,)),
+    ApplicationBegun: Reactions(durable=(sla.apply_policy,)),
+    CustomerErased: Reactions(within=(tickets.erase_conversations, sla.erase_reasons)),
     events.AttachmentAdded: Reactions(push=TELL),
     events.FollowUpOpened: Reactions(push=TELL),
-    events.MessageAdded: Reactions(durable=(After(delay=GRACE, handler=tickets.serve_customer),), push=TELL),
+    events.MessageAdded: Reactions(
+        within=(sla.hear_message,),
+        durable=(After(delay=GRACE, handler=tickets.serve_customer),),
+        push=TELL,
+    ),
     events.NoteAdded: Reactions(push=TELL),
     events.TicketArchived: Reactions(push=TELL),
     events.TicketAssigned: Reactions(
@@ -38,11 +45,11 @@ REACTIONS: Mapping[type[DomainEvent], Reactions] = {
         durable=(tickets.fill_room_transferred,),
         push=TELL,
     ),
-    events.TicketCreated: Reactions(durable=(tickets.auto_assign,)),
-    events.TicketPriorityChanged: Reactions(push=TELL),
+    events.TicketCreated: Reactions(within=(sla.start_clocks,), durable=(tickets.auto_assign,)),
+    events.TicketPriorityChanged: Reactions(within=(sla.wind_clocks,), push=TELL),
     events.TicketQueued: Reactions(push=TELL),
     events.TicketStatusChanged: Reactions(
-        within=(tickets.forget_available_agents,),
+        within=(tickets.forget_available_agents, sla.wind_clocks),
         durable=(tickets.fill_room_left, After(delay=GRACE, handler=tickets.serve_reopened)),
         push=TELL,
     ),

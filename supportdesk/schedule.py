@@ -6,6 +6,7 @@ from typing import Any
 RELAY_EVERY = timedelta(seconds=5)
 WAITING_EVERY = timedelta(minutes=1)
 PRESENCE_EVERY = timedelta(seconds=15)
+DEADLINES_EVERY = timedelta(seconds=10)
 
 SCHEDULE: dict[str, dict[str, Any]] = {
     "relay deliveries": {
@@ -17,6 +18,11 @@ SCHEDULE: dict[str, dict[str, Any]] = {
         "task": "tickets.assign_waiting",
         "schedule": WAITING_EVERY,
         "options": {"expires": WAITING_EVERY.total_seconds()},
+    },
+    "check deadlines": {
+        "task": "sla.check_deadlines",
+        "schedule": DEADLINES_EVERY,
+        "options": {"expires": DEADLINES_EVERY.total_seconds()},
     },
     "prune deliveries": {"task": "core.prune_deliveries", "schedule": timedelta(hours=1)},
     "prune idempotency records": {"task": "core.prune_idempotency_records", "schedule": timedelta(hours=1)},

@@ -117,18 +117,26 @@ def emit(*events: DomainEvent, by: Actor, at: datetime) -> None:
     Raises TransactionManagementError outside a transaction, Unavailable when the facts cannot be written down (nothing
     happens unrecorded), and whatever refuses the change.
     """
-    rows = record(facts=(Fact(event=event, at=at) for event in events), by=by)
+    emit_facts([Fact(event=event, at=at) for event in events], by=by)
+
+
+def emit_facts(facts: Sequence[Fact], *, by: Actor) -> None:
+    """As `emit`, for facts that happened at different instants."""
+    rows = record(facts=facts, by=by)
     reactions = table()
-    for event in events:
-        if type(event) in reactions:
-            for handler in reactions[type(event)].within:
-                handler(event, by=by, at=at)
+    for fact in facts:
+        if type(fact.event) in reactions:
+            for handler in reactions[type(fact.event)].within:
+                handler(fact.event, by=by, at=fact.at)
     if by.origin != Door.IMPORT:
-        _plan(zip(events, rows, strict=True), at=at)
+        _plan(zip(facts, rows, strict=True))
 
 
 def record(*, facts: Iterable[Fact], by: Actor) -> list[Event]:
-    """As `emit`, for facts that happened at different instants: imported history, from which nothing follows."""
+    """Writes facts that happened at different instants, and nothing else: imported history, from which nothing follows.
+
+    Raises TransactionManagementError outside a transaction.
+    """
     if not connection.in_atomic_block:
         raise TransactionManagementError("An event must be recorded in the transaction of the change it states.")
     try:
@@ -154,21 +162,25 @@ def event_class(name: str) -> type[DomainEvent] | None:
     return next((kind for kind in table() if kind.name == name), None)
 
 
-def _plan(events: Iterable[tuple[DomainEvent, Event]], *, at: datetime) -> None:
-    deliveries = [
-        Delivery(
-            event=row,
-            reaction=plan.name,
-            subject_type=event.subject_type,
-            subject_id=event.subject_id,
-            due_at=at + plan.delay,
+def _plan(stated: Iterable[tuple[Fact, Event]]) -> None:
+    """Each delivery is due as long after its fact as its reaction waits; what is due at once is hinted at."""
+    planned = [
+        (
+            plan,
+            Delivery(
+                event=row,
+                reaction=plan.name,
+                subject_type=fact.event.subject_type,
+                subject_id=fact.event.subject_id,
+                due_at=fact.at + plan.delay,
+            ),
         )
-        for event, row in events
-        for plan in plans(type(event))
+        for fact, row in stated
+        for plan in plans(type(fact.event))
     ]
-    if deliveries:
-        Delivery.objects.bulk_create(deliveries)
-        ids = [delivery.pk for delivery in deliveries if delivery.due_at <= at]
+    if planned:
+        Delivery.objects.bulk_create(delivery for _, delivery in planned)
+        ids = [delivery.pk for plan, delivery in planned if plan.delay <= timedelta(0)]
         transaction.on_commit(lambda: wakeup.wake(ids))
 
 

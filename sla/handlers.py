@@ -1,0 +1,32 @@
+"""What promises do about events of tickets and customers."""
+
+from datetime import datetime
+
+from customers.events import CustomerErased
+from sla import facts
+from sla.services import applying, clocks, privacy
+from supportdesk.core.actor import Actor, Door
+from supportdesk.core.events import Occurrence
+from tickets.events import MessageAdded, TicketCreated, TicketPriorityChanged, TicketStatusChanged
+
+
+def start_clocks(event: TicketCreated, *, by: Actor, at: datetime) -> None:
+    if by.origin != Door.IMPORT:
+        clocks.start(ticket_id=event.subject_id, priority=event.priority, now=at)
+
+
+def hear_message(event: MessageAdded, *, by: Actor, at: datetime) -> None:
+    if facts.concerns(event):
+        clocks.recompute([event.subject_id], now=at)
+
+
+def wind_clocks(event: TicketPriorityChanged | TicketStatusChanged, *, by: Actor, at: datetime) -> None:
+    clocks.recompute([event.subject_id], now=at)
+
+
+def erase_reasons(event: CustomerErased, *, by: Actor, at: datetime) -> None:
+    privacy.erase_reasons(customer_id=event.subject_id)
+
+
+def apply_policy(occurrence: Occurrence, *, now: datetime) -> None:
+    applying.work(occurrence.event.application_id, by=occurrence.by, now=now)

@@ -1,0 +1,107 @@
+"""A ticket's clocks from its creation on, moved in the transaction of whatever moves them."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.contrib.postgres.expressions import ArraySubquery
+from django.db.models import OuterRef, QuerySet, Subquery, Value
+from django.db.models.functions import JSONObject
+
+from sla.clock import Fact, Kind
+from sla.conditions import Candidate, Case, choose
+from sla.enums import VersionState
+from sla.models import CalendarVersion, PolicyVersion, TicketSLA
+from sla.services import records
+from tickets.models import Ticket
+
+TIER = Value("standard")  # of the ticket's customer
+
+
+@dataclass(frozen=True, kw_only=True)
+class Promise:
+    """The versions that a ticket gets."""
+
+    policy_version_id: int
+    calendar_version_id: int
+
+
+def start(*, ticket_id: int, priority: str, now: datetime) -> None:
+    """Gives a new ticket its promises and starts their clocks, in the transaction that creates it: two statements.
+
+    A desk without a policy promises nothing.
+    """
+    promise = promises([ticket_id]).get(ticket_id)
+    if promise is not None:
+        begin({ticket_id: promise}, {ticket_id: [Fact(at=now, kind=Kind.CREATED, value=priority)]}, now=now)
+
+
+def recompute(ticket_ids: Sequence[int], *, now: datetime) -> int:
+    """Winds the clocks of these tickets through all that happened to them; returns how many rows changed.
+
+    The caller holds the tickets' locks. Tickets without promises stay without. Never touches the tickets themselves.
+    """
+    found = records.read(TicketSLA.objects.filter(pk__in=ticket_ids))
+    return records.update((record, record.wind(now)) for record in found)
+
+
+def promises(ticket_ids: Iterable[int]) -> dict[int, Promise]:
+    """What each of the tickets would be promised now: one statement."""
+    cases = (
+        Ticket.objects.filter(pk__in=list(ticket_ids))
+        .annotate(tier=TIER, candidates=ArraySubquery(_candidates()))
+        .values_list("pk", "priority", "channel", "category", "tags", "department_id", "tier", "candidates")
+    )
+    found = {}
+    for pk, priority, channel, category, tags, department_id, tier, candidates in cases:
+        case = Case(
+            priority=priority,
+            channel=channel,
+            category=category,
+            tags=frozenset(tags),
+            tier=tier,
+            department_id=department_id,
+        )
+        chosen = choose(case, (Candidate(**candidate) for candidate in candidates))
+        if chosen is not None:
+            found[pk] = Promise(
+                policy_version_id=chosen.policy_version_id, calendar_version_id=chosen.calendar_version_id
+            )
+    return found
+
+
+def begin(chosen: dict[int, Promise], happened: Mapping[int, Sequence[Fact]], *, now: datetime) -> None:
+    """Writes promises and clocks for tickets that have none, from the first fact of each on."""
+    slas = [
+        TicketSLA(
+            ticket_id=ticket_id,
+            policy_version_id=promise.policy_version_id,
+            calendar_version_id=promise.calendar_version_id,
+            started_at=min(happened[ticket_id]).at,
+        )
+        for ticket_id, promise in chosen.items()
+    ]
+    clocks = [
+        (sla.ticket_id, row)
+        for sla in slas
+        for row in records.wind(happened[sla.ticket_id], sla.policy_version_id, sla.calendar_version_id, now=now)
+    ]
+    records.insert(slas, clocks)
+
+
+def _candidates() -> QuerySet[Any]:
+    """Active policies in their order, each by its present version."""
+    calendar = CalendarVersion.objects.filter(calendar=OuterRef("calendar"), state=VersionState.ACTIVE).values("pk")
+    return (
+        PolicyVersion.objects.filter(state=VersionState.ACTIVE, policy__active=True)
+        .order_by("policy__position", "policy_id")
+        .values(
+            candidate=JSONObject(
+                policy_version_id="pk",
+                calendar_version_id=Subquery(calendar),
+                conditions="conditions",
+                is_default="policy__is_default",
+            )
+        )
+    )
