@@ -5,12 +5,13 @@ never before that of the last. So a clock that was set back, or a request that r
 lock, takes no time away and undoes nothing that was raised meanwhile.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from sla.clock import Fact, Kind
-from sla.events import SLABreached, SLAStarted, SLAWarned
+from sla.events import SLABreached, SLAPolicyApplied, SLAStarted, SLAWarned
 from tickets.enums import Sender, Status
 from tickets.events import MessageAdded, TicketCreated, TicketPriorityChanged, TicketStatusChanged
 
@@ -20,6 +21,7 @@ HEARD = (
     TicketStatusChanged.name,
     MessageAdded.name,
     SLAStarted.name,
+    SLAPolicyApplied.name,
     SLAWarned.name,
     SLABreached.name,
 )
@@ -30,8 +32,16 @@ def concerns(event: MessageAdded) -> bool:
     return event.public_reply or (event.sender == Sender.CUSTOMER and event.position > 1)
 
 
-def read(rows: Iterable[Mapping[str, Any]]) -> list[Fact]:
-    """The facts in `{id, name, at, payload}` of a ticket's events, which come in the order of their ids."""
+@dataclass(frozen=True, kw_only=True)
+class History:
+    """What a ticket's clocks heard, and when they last heard something."""
+
+    facts: Sequence[Fact]
+    last: datetime | None
+
+
+def read(rows: Iterable[Mapping[str, Any]]) -> History:
+    """The history in `{id, name, at, payload}` of a ticket's events, which come in the order of their ids."""
     facts: list[Fact] = []
     last: datetime | None = None
     for row in rows:
@@ -39,7 +49,7 @@ def read(rows: Iterable[Mapping[str, Any]]) -> list[Fact]:
             facts, last = [], None
         last = max(last, row["at"]) if last else row["at"]
         facts += [Fact(at=last, number=row["id"], kind=kind, value=value) for kind, value in _heard(row)]
-    return facts
+    return History(facts=facts, last=last)
 
 
 def _heard(row: Mapping[str, Any]) -> list[tuple[Kind, str]]:

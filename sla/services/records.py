@@ -19,6 +19,7 @@ from django.utils.dateparse import parse_duration
 
 from sla import clock, facts, versions
 from sla.clock import Fact
+from sla.facts import History
 from sla.models import SLAClock, SLAPause, TicketSLA
 from supportdesk.core.models import Event
 
@@ -105,13 +106,13 @@ class Record:
     ticket_id: int
     policy_version_id: int
     calendar_version_id: int
-    facts: Sequence[Fact]
+    history: History
     stored: Sequence[Stored]
 
     def wind(self, now: datetime) -> list[Row]:
-        """The clocks as they should stand. Time does not run backwards: `now` is not before what happened last."""
-        last = max((fact.at for fact in self.facts), default=now)
-        return wind(self.facts, self.policy_version_id, self.calendar_version_id, now=max(now, last))
+        """The clocks as they should stand. Time does not run backwards: `now` is not before what was heard last."""
+        at = max(now, self.history.last or now)
+        return wind(self.history.facts, self.policy_version_id, self.calendar_version_id, now=at)
 
 
 def wind(happened: Iterable[Fact], policy_version_id: int, calendar_version_id: int, *, now: datetime) -> list[Row]:
@@ -135,7 +136,7 @@ def read(slas: QuerySet[TicketSLA]) -> list[Record]:
             ticket_id=sla.pk,
             policy_version_id=sla.policy_version_id,
             calendar_version_id=sla.calendar_version_id,
-            facts=facts.read({**fact, "at": _instant(fact["at"])} for fact in sla.happened),
+            history=facts.read({**fact, "at": _instant(fact["at"])} for fact in sla.happened),
             stored=[_stored(row) for row in sla.rows],
         )
         for sla in slas.annotate(happened=ArraySubquery(happened), rows=ArraySubquery(rows))

@@ -33,7 +33,7 @@ def start_open(ticket_ids: Sequence[int], *, by: Actor, now: datetime) -> int:
         stated = [_started(ticket) for ticket in tickets if ticket.pk in chosen]
         emit_facts([Fact(event=event, at=now) for event in stated], by=by)
         happened = {
-            event.subject_id: facts.read([{"id": 0, "name": event.name, "at": now, "payload": event.payload()}])
+            event.subject_id: facts.read([{"id": 0, "name": event.name, "at": now, "payload": event.payload()}]).facts
             for event in stated
         }
         clocks.begin(chosen, happened, now=now)
@@ -69,8 +69,8 @@ def _started(ticket: Ticket) -> SLAStarted:
     )
 
 
-def _history(ticket_ids: Sequence[int]) -> dict[int, list[ClockFact]]:
+def _history(ticket_ids: Sequence[int]) -> dict[int, Sequence[ClockFact]]:
     rows = Event.objects.filter(subject_type="ticket", subject_id__in=ticket_ids, name__in=facts.HEARD)
     ordered = rows.order_by("subject_id", "pk").values("id", "name", "at", "payload", "subject_id")
-    found = {pk: facts.read(group) for pk, group in groupby(ordered, key=lambda row: int(row["subject_id"]))}
+    found = {pk: facts.read(group).facts for pk, group in groupby(ordered, key=lambda row: int(row["subject_id"]))}
     return {pk: happened for pk, happened in found.items() if happened}
