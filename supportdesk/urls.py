@@ -11,6 +11,16 @@ from agents.api.stream import StreamViewSet
 from agents.api.views import AgentViewSet, LoginViewSet
 from customers.api.privacy import PrivacyViewSet
 from customers.api.views import CustomerViewSet
+from sla.api.views import (
+    ApplicationViewSet,
+    AtRiskViewSet,
+    BreachViewSet,
+    CalendarVersionViewSet,
+    CalendarViewSet,
+    PolicyVersionViewSet,
+    PolicyViewSet,
+    TicketSLAViewSet,
+)
 from supportdesk.core.api.converters import IdConverter
 from supportdesk.core.api.docs import DocsView, document
 from supportdesk.core.observability import health, scrape
@@ -64,6 +74,20 @@ urlpatterns = [
     path("api/customers/<id:pk>/erase", PrivacyViewSet.as_view({"post": "erase"})),
     path("api/customers/<id:pk>/export", PrivacyViewSet.as_view({"get": "export"})),
     path("api/customers/<id:pk>/tickets", CustomerTicketsViewSet.as_view({"get": "list"})),
+    path("api/sla/applications/<id:pk>", ApplicationViewSet.as_view({"get": "retrieve"})),
+    path("api/sla/at-risk", AtRiskViewSet.as_view({"get": "list"})),
+    path("api/sla/breaches", BreachViewSet.as_view({"get": "list"})),
+    path("api/sla/breaches/<id:pk>/acknowledge", BreachViewSet.as_view({"post": "acknowledge"})),
+    path("api/sla/calendars", CalendarViewSet.as_view(collection)),
+    path("api/sla/calendars/<id:pk>", CalendarViewSet.as_view({"get": "retrieve", "patch": "partial_update"})),
+    path("api/sla/calendars/<id:pk>/holidays/import", CalendarViewSet.as_view({"post": "import_holidays"})),
+    path("api/sla/calendars/<id:pk>/versions", CalendarVersionViewSet.as_view({"get": "list"})),
+    path("api/sla/policies", PolicyViewSet.as_view(collection)),
+    path("api/sla/policies/<id:pk>", PolicyViewSet.as_view({"get": "retrieve", "patch": "partial_update"})),
+    path("api/sla/policies/<id:pk>/activate", PolicyViewSet.as_view({"post": "activate"})),
+    path("api/sla/policies/<id:pk>/apply", PolicyViewSet.as_view({"post": "apply"})),
+    path("api/sla/policies/<id:pk>/versions", PolicyVersionViewSet.as_view({"get": "list"})),
+    path("api/sla/tickets/<id:pk>", TicketSLAViewSet.as_view({"get": "retrieve"})),
     path("api/tickets", TicketViewSet.as_view(collection)),
     path("api/tickets/unassigned", UnassignedViewSet.as_view({"get": "list"})),
     path("api/tickets/export", TicketViewSet.as_view({"get": "export"})),

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.utils import timezone
 from structlog.testing import capture_logs
 
@@ -229,7 +229,7 @@ def test_a_ticket_that_somebody_holds_is_left_to_the_next_look() -> None:
     holding, done = threading.Event(), threading.Event()
 
     def hold() -> None:
-        with deadlines.transaction.atomic():
+        with transaction.atomic():
             list(Ticket.objects.select_for_update().filter(pk=held.pk))
             holding.set()
             done.wait(timeout=30)
@@ -250,7 +250,7 @@ def test_a_ticket_that_somebody_holds_is_left_to_the_next_look() -> None:
 
 def buffers(now: datetime) -> int:
     """Pages that finding what is due touches."""
-    given = {"now": now, "after": deadlines.BEGINNING, "after_id": 0, "limit": 1_000}
+    given: dict[str, Any] = {"now": now, "after": deadlines.BEGINNING, "after_id": 0, "limit": 1_000}
     with connection.cursor() as cursor:
         cursor.execute("SET LOCAL enable_seqscan = on")
         cursor.execute(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {deadlines.FIND}", given)

@@ -336,7 +336,13 @@ SPECTACULAR_SETTINGS = {
     "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
     "PATH_CONVERTER_OVERRIDES": {"id": {"type": "integer", "format": "int64", "minimum": 1, "maximum": 2**63 - 1}},
     "ENUM_NAME_OVERRIDES": {
+        "CategoryEnum": "tickets.enums.Category",
+        "ChannelEnum": "tickets.enums.Channel",
+        "ClockStateEnum": "sla.enums.STATES",
+        "JobStateEnum": "sla.enums.JobState",
+        "PriorityEnum": "tickets.enums.Priority",
         "SenderEnum": "tickets.enums.Sender",
+        "VersionStateEnum": "sla.enums.VersionState",
         "MessageAuthorEnum": ["agent", "customer"],
     },
     "POSTPROCESSING_HOOKS": ["drf_spectacular.hooks.postprocess_schema_enums"],

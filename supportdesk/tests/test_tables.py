@@ -37,6 +37,11 @@ SEED = {
     ("PATCH", "api/agents/<id:pk>"),
     ("POST", "api/agents/<id:pk>/login"),
     ("POST", "api/agents/<id:pk>/logout"),
+    ("GET", "api/sla/policies"),
+    ("POST", "api/sla/policies"),
+    ("GET", "api/sla/tickets/<id:pk>"),
+    ("GET", "api/sla/breaches"),
+    ("GET", "api/sla/at-risk"),
 }
 
 

@@ -1,8 +1,11 @@
 """The one representation of a ticket with everything beside it."""
 
+from datetime import datetime
 from typing import Any
 
 from agents.enums import Scope
+from sla import selectors as promises
+from sla.api import status
 from supportdesk.core.actor import Actor
 from supportdesk.core.api import trimming
 from supportdesk.core.api.trimming import Wanted
@@ -21,12 +24,13 @@ def tells_of_customer(wanted: Wanted | None) -> bool:
     return members is not None and (not members or not _TELLING.isdisjoint(members))
 
 
-def represent(detail: Detail, actor: Actor, wanted: Wanted | None = None) -> Any:
+def represent(detail: Detail, actor: Actor, wanted: Wanted | None = None, *, now: datetime) -> Any:
+    promised = promises.status_of(detail.ticket.pk, now=now) if wanted is None or "sla" in wanted else None
     parts = {
         "ticket": detail.ticket,
         "customer": detail.ticket.customer if actor.may(Scope.CUSTOMERS_READ) else None,
         "assignment": detail.assignment,
-        "sla": None,
+        "sla": status.parts(promised),
         "ai_insights": None,
     }
     serializer = TicketDetail(context={"description": detail.description, "actor": actor})

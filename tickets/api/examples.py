@@ -1,6 +1,7 @@
 """What the API documentation shows."""
 
 from customers.api.examples import CUSTOMER
+from sla.api.examples import STATUS as SLA_STATUS
 
 CREATE = {
     "customer_id": 42,
@@ -51,7 +52,7 @@ ASSIGNMENT = {
     "reason": "manual",
     "assigned_at": "2026-11-24T09:13:02Z",
 }
-DETAIL = {"ticket": FULL, "customer": CUSTOMER, "assignment": ASSIGNMENT, "sla": None, "ai_insights": None}
+DETAIL = {"ticket": FULL, "customer": CUSTOMER, "assignment": ASSIGNMENT, "sla": SLA_STATUS, "ai_insights": None}
 UNASSIGNED_ROW = ROW | {"assignee": None, "queued_at": "2026-11-24T09:12:45Z"}
 ASSIGN = {"agent_id": 7}
 TRANSFER = {"from_agent_id": 7, "agent_id": 9, "reason": "Needs somebody who reads the carrier's reports."}

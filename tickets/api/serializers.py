@@ -9,6 +9,7 @@ from agents.enums import Scope
 from agents.models import Agent, Department
 from customers.api.serializers import CustomerName, CustomerOut
 from customers.models import Customer
+from sla.api.status import StatusOut
 from supportdesk.core.actor import Actor, ActorKind
 from supportdesk.core.api import fields
 from supportdesk.core.models import Event
@@ -311,7 +312,7 @@ class TicketDetail(serializers.Serializer[Any]):
     ticket = TicketFull()
     customer = CustomerOut(allow_null=True, help_text="Null for an API key without `customers:read`.")
     assignment = AssignmentOut(allow_null=True, help_text="The present one.")
-    sla = serializers.JSONField(allow_null=True, help_text="Not measured yet: null.")
+    sla = StatusOut(allow_null=True, help_text="What was promised; null for imported tickets.")
     ai_insights = serializers.JSONField(allow_null=True, help_text="Not fetched yet: null.")
 
 

@@ -118,7 +118,7 @@ class TicketViewSet(ApiViewSet):
         data = self.read(TicketCreate)
         ticket = lifecycle.create_ticket(**data, by=self.actor, now=self.now)
         detail = selectors.Detail(ticket=ticket, description=data["description"], assignment=None)
-        return versioned(represent(detail, self.actor), ticket.version, status=201)
+        return versioned(represent(detail, self.actor, now=self.now), ticket.version, status=201)
 
     @operation("Get a ticket", returns=TicketDetail, example=examples.DETAIL)
     def retrieve(self, request: Request, pk: int) -> Response:
@@ -129,7 +129,7 @@ class TicketViewSet(ApiViewSet):
         if with_customer or tells_of_customer(wanted):
             customer_id = detail.ticket.customer_id
             record_read(customer_id=customer_id, through="ticket", by=self.actor, now=self.now, ticket_id=pk)
-        return versioned(represent(detail, self.actor, wanted), detail.ticket.version)
+        return versioned(represent(detail, self.actor, wanted, now=self.now), detail.ticket.version)
 
     @operation(
         "Change a ticket",
@@ -152,7 +152,8 @@ class TicketViewSet(ApiViewSet):
             raise
         if ticket.updated_at != now:  # what changes nothing is a reading
             record_read(customer_id=ticket.customer_id, through="ticket", by=by, now=now, ticket_id=pk)
-        return versioned(represent(selectors.detail_after_change(ticket), self.actor), ticket.version)
+        changed = selectors.detail_after_change(ticket)
+        return versioned(represent(changed, by, now=now), ticket.version)
 
     @operation(
         "Change many tickets",

@@ -1,0 +1,402 @@
+"""Promises, calendars and breaches as the API speaks of them."""
+
+from datetime import date
+from typing import Any
+
+from rest_framework import serializers
+
+from agents.models import Department
+from sla import wording
+from sla.api.status import ClockBrief, PolicyName, Seconds
+from sla.enums import METRICS, TIERS, JobState, VersionState
+from sla.models import Calendar, CalendarVersion, Policy, PolicyApplication, PolicyVersion, SLAAlert, SLAClock
+from sla.services.calendars import MOST_HOLIDAYS, MOST_INTERVALS, MOST_YEARS, WEEKDAYS
+from sla.services.policies import MOST_VALUES
+from supportdesk.core.api import fields
+from tickets.api.serializers import PersonName, Tags
+from tickets.enums import Category, Channel, Priority, Status
+
+MAX_POSITION = 2**31 - 1
+MINUTES = "Minutes of working time, 1 to 527,040 (a year); null: not promised."
+
+
+class Day(fields.Text):
+    """A date (ISO 8601) that exists: 2028-02-29, and not 2027-02-29."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        text = super().to_internal_value(data)
+        try:
+            day = date.fromisoformat(text)
+        except ValueError:
+            raise serializers.ValidationError("Must be a date such as 2026-12-25.", code="invalid_date") from None
+        if not 1970 <= day.year <= 2200:
+            raise serializers.ValidationError("Must be from 1970 to 2200.", code="out_of_range")
+        return day
+
+
+class IntervalText(fields.Text):
+    """Such as 09:00-17:00."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        read = wording.interval(super().to_internal_value(data))
+        if read is None:
+            raise serializers.ValidationError("Must be such as 09:00-17:00.", code="invalid_interval")
+        return read
+
+
+class WeekIn(fields.StrictSerializer):
+    """Of each weekday the intervals at which the desk is open; a day that is left out is closed."""
+
+    def get_fields(self) -> dict[str, Any]:
+        return {
+            day: serializers.ListField(child=IntervalText(max_length=20), max_length=MOST_INTERVALS, required=False)
+            for day in WEEKDAYS
+        }
+
+    def to_internal_value(self, data: Any) -> Any:
+        given = super().to_internal_value(data)
+        return [[list(interval) for interval in given.get(day, [])] for day in WEEKDAYS]
+
+
+class HolidayIn(fields.StrictSerializer):
+    date = Day(max_length=10)
+    name = fields.Text(max_length=200)
+
+
+class Holidays(serializers.ListField):
+    """Days on which the desk is closed; of a day named twice the last name stands."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(child=HolidayIn(), max_length=MOST_HOLIDAYS, **kwargs)
+
+    def to_internal_value(self, data: Any) -> Any:
+        return {holiday["date"]: holiday["name"] for holiday in super().to_internal_value(data)}
+
+
+class CalendarCreate(fields.StrictSerializer):
+    name = fields.Text(max_length=100)
+    timezone = fields.TimeZone()
+    week = WeekIn()
+    holidays = Holidays(required=False)
+
+
+class CalendarUpdate(fields.StrictSerializer):
+    """What is given is replaced as a whole; hours and holidays make a new version, for tickets from then on."""
+
+    name = fields.Text(max_length=100, required=False)
+    timezone = fields.TimeZone(required=False)
+    week = WeekIn(required=False)
+    holidays = Holidays(required=False)
+
+
+class HolidayImport(fields.StrictSerializer):
+    country = fields.Text(max_length=2, help_text="ISO 3166-1 alpha-2, such as DE.")
+    subdivision = fields.Text(max_length=20, required=False, help_text="A state or region of it, such as BE.")
+    years = serializers.ListField(child=fields.Integer(min_value=1970, max_value=2200), max_length=MOST_YEARS)
+
+
+class WeekOut(serializers.Serializer[Any]):
+    def get_fields(self) -> dict[str, Any]:
+        return {day: serializers.ListField(child=serializers.CharField()) for day in WEEKDAYS}
+
+    def to_representation(self, week: Any) -> Any:
+        return {
+            day: [wording.interval_text(interval) for interval in intervals]
+            for day, intervals in zip(WEEKDAYS, week, strict=True)
+        }
+
+
+class HolidayOut(serializers.Serializer[Any]):
+    date = serializers.DateField()
+    name = serializers.CharField()
+
+
+class HolidaysOut(serializers.ListField):
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(child=HolidayOut(), **kwargs)
+
+    def to_representation(self, holidays: Any) -> Any:
+        return [{"date": day, "name": name} for day, name in sorted(holidays.items())]
+
+
+class CalendarVersionOut(serializers.Serializer[CalendarVersion]):
+    number = serializers.IntegerField()
+    state = serializers.ChoiceField(choices=VersionState.choices)
+    timezone = serializers.CharField()
+    week = WeekOut()
+    holidays = HolidaysOut()
+    created_by = PersonName(allow_null=True)
+    created_at = serializers.DateTimeField()
+    retired_at = serializers.DateTimeField(allow_null=True)
+
+
+class ActiveHours(CalendarVersionOut):
+    def get_attribute(self, instance: Any) -> Any:
+        return next(version for version in instance.versions.all() if version.state == VersionState.ACTIVE)
+
+
+class CalendarOut(serializers.Serializer[Calendar]):
+    id = serializers.IntegerField()
+    name = serializers.CharField()
+    hours = ActiveHours(source="versions", help_text="The present version.")
+    version = serializers.IntegerField()
+    created_at = serializers.DateTimeField()
+    updated_at = serializers.DateTimeField()
+
+
+class HolidaysImported(CalendarOut):
+    added = serializers.IntegerField(help_text="Days that the calendar did not have.")
+
+
+class TargetsIn(fields.StrictSerializer):
+    first_response = fields.Integer(required=False, allow_null=True, help_text=MINUTES)
+    next_response = fields.Integer(required=False, allow_null=True, help_text=MINUTES)
+    resolution = fields.Integer(required=False, allow_null=True, help_text=MINUTES)
+
+
+class TargetsOfPriorities(fields.StrictSerializer):
+    """What one priority promises every priority does."""
+
+    urgent = TargetsIn()
+    high = TargetsIn()
+    normal = TargetsIn()
+    low = TargetsIn()
+
+
+class ConditionsIn(fields.StrictSerializer):
+    """A ticket meets a condition when it has one of its values; it must meet all. What is left out is always met."""
+
+    priorities = serializers.ListField(
+        child=fields.Choice(choices=Priority.choices), max_length=MOST_VALUES, required=False
+    )
+    channels = serializers.ListField(
+        child=fields.Choice(choices=Channel.choices), max_length=MOST_VALUES, required=False
+    )
+    categories = serializers.ListField(
+        child=fields.Choice(choices=Category.choices), max_length=MOST_VALUES, required=False
+    )
+    tags = Tags(required=False)
+    tiers = serializers.ListField(child=fields.Choice(choices=TIERS), max_length=MOST_VALUES, required=False)
+    department_ids = fields.References(Department.objects, required=False)
+
+    def to_internal_value(self, data: Any) -> Any:
+        given = super().to_internal_value(data)
+        if "department_ids" in given:
+            given["department_ids"] = [department.pk for department in given["department_ids"]]
+        return given
+
+
+class PolicyCreate(fields.StrictSerializer):
+    name = fields.Text(max_length=100)
+    position = fields.Integer(min_value=0, max_value=MAX_POSITION, required=False, help_text="Last unless given.")
+    conditions = ConditionsIn(required=False)
+    targets = TargetsOfPriorities()
+    warning_percent = fields.Integer(required=False, help_text="1 to 100.")
+    floor_minutes = fields.Integer(
+        required=False, help_text="Working time that is left at least when a target moves: 0 to 1440."
+    )
+    pending_pauses_responses = fields.Boolean(required=False, help_text="Pending always pauses the resolution.")
+    on_hold_pauses = fields.Boolean(required=False)
+    calendar_id = fields.Reference(Calendar.objects, source="calendar")
+
+
+class PolicyUpdate(fields.StrictSerializer):
+    """`name`, `position`, `is_default` and `active` hold at once. The rest goes to the draft, which is made when there
+    is none, and holds from its activation.
+    """
+
+    name = fields.Text(max_length=100, required=False)
+    position = fields.Integer(min_value=0, max_value=MAX_POSITION, required=False)
+    is_default = fields.Boolean(required=False, help_text="true takes the mark from the policy that has it.")
+    active = fields.Boolean(required=False)
+    conditions = ConditionsIn(required=False)
+    targets = TargetsOfPriorities(required=False)
+    warning_percent = fields.Integer(required=False)
+    floor_minutes = fields.Integer(required=False)
+    pending_pauses_responses = fields.Boolean(required=False)
+    on_hold_pauses = fields.Boolean(required=False)
+    calendar_id = fields.Reference(Calendar.objects, source="calendar", required=False)
+
+
+class Activation(fields.StrictSerializer):
+    number = fields.Integer(
+        min_value=1, max_value=MAX_POSITION, required=False, help_text="Of the draft that was read; another is a 409."
+    )
+
+
+class ApplicationCreate(fields.StrictSerializer):
+    preview = fields.Boolean(help_text="true counts only; false gives the open tickets the present version.")
+
+
+class MinutesOut(serializers.Serializer[Any]):
+    first_response = serializers.IntegerField(allow_null=True)
+    next_response = serializers.IntegerField(allow_null=True)
+    resolution = serializers.IntegerField(allow_null=True)
+
+    def to_representation(self, minutes: Any) -> Any:
+        return {metric: minutes.get(metric) for metric in self.fields}
+
+
+class TargetsOut(serializers.Serializer[Any]):
+    urgent = MinutesOut()
+    high = MinutesOut()
+    normal = MinutesOut()
+    low = MinutesOut()
+
+
+class ConditionsOut(serializers.Serializer[Any]):
+    priorities = serializers.ListField(child=serializers.CharField())
+    channels = serializers.ListField(child=serializers.CharField())
+    categories = serializers.ListField(child=serializers.CharField())
+    tags = serializers.ListField(child=serializers.CharField())
+    tiers = serializers.ListField(child=serializers.CharField())
+    department_ids = serializers.ListField(child=serializers.IntegerField())
+
+    def to_representation(self, conditions: Any) -> Any:
+        return {name: list(conditions.get(name, ())) for name in self.fields}
+
+
+class CalendarName(serializers.Serializer[Any]):
+    id = serializers.IntegerField()
+    name = serializers.CharField()
+
+
+class PolicyVersionOut(serializers.Serializer[PolicyVersion]):
+    number = serializers.IntegerField()
+    state = serializers.ChoiceField(choices=VersionState.choices)
+    conditions = ConditionsOut()
+    targets = TargetsOut(help_text="Minutes of working time.")
+    warning_percent = serializers.IntegerField()
+    floor_minutes = serializers.IntegerField()
+    pending_pauses_responses = serializers.BooleanField()
+    on_hold_pauses = serializers.BooleanField()
+    calendar = CalendarName()
+    created_by = PersonName(allow_null=True)
+    created_at = serializers.DateTimeField()
+    activated_at = serializers.DateTimeField(allow_null=True)
+    retired_at = serializers.DateTimeField(allow_null=True)
+
+
+class VersionPart(PolicyVersionOut):
+    """The policy's version in one state, of those at hand."""
+
+    def __init__(self, *args: Any, wanted: VersionState = VersionState.ACTIVE, **kwargs: Any) -> None:
+        self.wanted = wanted
+        super().__init__(*args, source="versions", allow_null=True, **kwargs)
+
+    def get_attribute(self, instance: Any) -> Any:
+        return next((version for version in instance.versions.all() if version.state == self.wanted), None)
+
+
+class PolicyOut(serializers.Serializer[Policy]):
+    id = serializers.IntegerField()
+    name = serializers.CharField()
+    position = serializers.IntegerField()
+    is_default = serializers.BooleanField()
+    active = serializers.BooleanField(help_text="Whether new tickets may get it.")
+    active_version = VersionPart()
+    draft = VersionPart(wanted=VersionState.DRAFT)
+    version = serializers.IntegerField()
+    created_at = serializers.DateTimeField()
+    updated_at = serializers.DateTimeField()
+
+
+class PolicyDetail(PolicyOut):
+    unused_tags = serializers.SerializerMethodField(
+        help_text="Tags of its conditions that no ticket bears; a condition of such tags alone is never met."
+    )
+
+    def get_unused_tags(self, policy: Policy) -> list[str]:
+        found: list[str] = self.context["unused_tags"]
+        return found
+
+
+class ApplicationOut(serializers.Serializer[PolicyApplication]):
+    id = serializers.IntegerField()
+    policy_id = serializers.IntegerField(source="policy_version.policy_id")
+    number = serializers.IntegerField(source="policy_version.number", help_text="Of the version that is applied.")
+    preview = serializers.BooleanField()
+    state = serializers.ChoiceField(choices=JobState.choices)
+    tickets = serializers.IntegerField(help_text="Open tickets with another version, looked at so far.")
+    earlier = serializers.IntegerField(help_text="Of them, with a clock that is due earlier.")
+    later = serializers.IntegerField(help_text="With a clock that is due later.")
+    breached = serializers.IntegerField(help_text="With a clock that is breached by the change alone.")
+    created_at = serializers.DateTimeField()
+    finished_at = serializers.DateTimeField(allow_null=True)
+
+
+class PauseOut(serializers.Serializer[Any]):
+    started_at = serializers.DateTimeField()
+    ended_at = serializers.DateTimeField(allow_null=True)
+
+
+class ClockOut(ClockBrief):
+    metric = serializers.ChoiceField(source="clock.metric", choices=METRICS)
+    started_at = serializers.DateTimeField(source="clock.started_at")
+    warn_at = serializers.DateTimeField(source="clock.warn_at", allow_null=True)
+    warned_at = serializers.DateTimeField(allow_null=True)
+    stopped_at = serializers.DateTimeField(source="clock.stopped_at", allow_null=True)
+    target_seconds = Seconds(source="clock.target", help_text="Working time allowed.")
+    elapsed_seconds = Seconds(source="elapsed", help_text="Working time used.")
+    cause = serializers.CharField(
+        source="clock.cause", help_text="What the target comes from: created, retargeted, floored or reopened."
+    )
+    pauses = PauseOut(source="clock.pauses.all", many=True)
+    why = serializers.CharField(help_text="All of this in a sentence.")
+
+
+class CalendarOfTicket(serializers.Serializer[CalendarVersion]):
+    id = serializers.IntegerField(source="calendar_id")
+    name = serializers.CharField(source="calendar.name")
+    number = serializers.IntegerField()
+    timezone = serializers.CharField()
+
+
+class TicketSLAOut(serializers.Serializer[Any]):
+    ticket_id = serializers.IntegerField()
+    policy = PolicyName(source="policy_version", help_text="The version that the ticket was promised.")
+    calendar = CalendarOfTicket(source="calendar_version")
+    started_at = serializers.DateTimeField()
+    clocks = ClockOut(many=True)
+
+
+class TicketName(serializers.Serializer[Any]):
+    id = serializers.IntegerField()
+    subject = serializers.CharField()
+    status = serializers.ChoiceField(choices=Status.choices)
+    priority = serializers.ChoiceField(choices=Priority.choices)
+
+
+class BreachOut(serializers.Serializer[SLAAlert]):
+    id = serializers.IntegerField()
+    ticket = TicketName(help_text="As it is now.")
+    metric = serializers.ChoiceField(choices=METRICS)
+    cycle = serializers.IntegerField()
+    at = serializers.DateTimeField(help_text="When it was due.")
+    raised_at = serializers.DateTimeField(help_text="When that was noticed.")
+    priority = serializers.ChoiceField(choices=Priority.choices, help_text="Then.")
+    owner = PersonName(allow_null=True, help_text="Who had the ticket then.")
+    department = PersonName(allow_null=True)
+    policy_id = serializers.IntegerField()
+    policy_name = serializers.CharField()
+    policy_number = serializers.IntegerField(help_text="Of its version.")
+    acknowledged_at = serializers.DateTimeField(allow_null=True)
+    acknowledged_by = PersonName(allow_null=True)
+    reason = serializers.CharField()
+
+
+class Acknowledgment(fields.StrictSerializer):
+    reason = fields.Text(max_length=500, multiline=True)
+
+
+class AtRiskOut(serializers.Serializer[SLAClock]):
+    id = serializers.IntegerField()
+    ticket = TicketName()
+    metric = serializers.ChoiceField(choices=METRICS)
+    cycle = serializers.IntegerField()
+    due_at = serializers.DateTimeField()
+    warned_at = serializers.DateTimeField()
+    assignee_id = serializers.IntegerField(allow_null=True)
+    assignee_name = serializers.CharField(allow_null=True)
+    department_id = serializers.IntegerField(allow_null=True)
+    department_name = serializers.CharField(allow_null=True)
