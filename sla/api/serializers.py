@@ -49,7 +49,7 @@ class WeekIn(fields.StrictSerializer):
 
     def get_fields(self) -> dict[str, Any]:
         return {
-            day: serializers.ListField(child=IntervalText(max_length=20), max_length=MOST_INTERVALS, required=False)
+            day: serializers.ListField(child=IntervalText(), max_length=MOST_INTERVALS, required=False)
             for day in WEEKDAYS
         }
 
@@ -59,7 +59,7 @@ class WeekIn(fields.StrictSerializer):
 
 
 class HolidayIn(fields.StrictSerializer):
-    date = Day(max_length=10)
+    date = Day()
     name = fields.Text(max_length=200)
 
 

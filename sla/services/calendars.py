@@ -150,7 +150,9 @@ def _replace(present: CalendarVersion, content: dict[str, Any], *, by: Actor, no
     fresh = versions.build_hours(content["timezone"], content["week"], content["holidays"])
     in_use = PolicyVersion.objects.filter(calendar=present.calendar_id, state__in=promising.OPEN_STATES)
     for promised in in_use.select_related("policy"):
-        promising.refuse_too_much(promised.targets, promised.floor_minutes, fresh, of=promised.policy.name)
+        promising.refuse_too_much(
+            promised.targets, promised.floor_minutes, fresh, of=promised.policy.name, field="week"
+        )
     CalendarVersion.objects.filter(pk=present.pk).update(state=VersionState.RETIRED, retired_at=now)
     return CalendarVersion.objects.create(
         calendar_id=present.calendar_id,

@@ -214,7 +214,7 @@ def _check_words(words: Mapping[str, Any], *, of: str) -> None:
             raise InvalidInput.on(name, f"Must be {low} to {high}.", "out_of_range")
     calendar = Calendar.objects.select_for_update().get(pk=words["calendar"].pk)
     hours = versions.hours_of(active_version(calendar))
-    promising.refuse_too_much(words["targets"], words["floor_minutes"], hours, of=of)
+    promising.refuse_too_much(words["targets"], words["floor_minutes"], hours, of=of, field="calendar_id")
 
 
 def _check_conditions(conditions: Conditions) -> None:

@@ -32,9 +32,9 @@ def check_targets(targets: Targets) -> None:
         raise InvalidInput(errors[0].detail, errors=sorted(errors, key=lambda error: error.field))
 
 
-def refuse_too_much(targets: Targets, floor_minutes: int, hours: Hours, *, of: str) -> None:
-    """Raises InvalidInput when the calendar does not hold, in ten years, what is promised of it."""
+def refuse_too_much(targets: Targets, floor_minutes: int, hours: Hours, *, of: str, field: str) -> None:
+    """Raises InvalidInput on the field when the calendar does not hold, in ten years, what is promised of it."""
     longest = max([floor_minutes, *(value or 0 for given in targets.values() for value in given.values())])
     if timedelta(minutes=longest) > least(hours):
         detail = f"The calendar opens too rarely for what the policy “{of}” promises: {longest:,} minutes."
-        raise InvalidInput.on("calendar", detail, "too_few_hours")
+        raise InvalidInput.on(field, detail, "too_few_hours")
