@@ -119,11 +119,10 @@ def at_risk(actor: Actor, *, now: datetime) -> SLAClockQuerySet:
 
 
 def to_be_told(ticket: Ticket) -> AgentQuerySet:
-    """Whom a warning or a breach concerns: the ticket's agent, and the supervisors of its department (of all, while it
-    has none), as they are today.
+    """Whom a warning or a breach concerns today: the ticket's agent, and the supervisors who lead its department, or
+    who lead none in particular and so all.
     """
-    leads = Q(leads=ticket.department_id) if ticket.department_id else Q()
-    supervisors = Q(role=Role.SUPERVISOR) & (leads | Q(leads__isnull=True))
+    supervisors = Q(role=Role.SUPERVISOR) & (Q(leads=ticket.department_id) | Q(leads__isnull=True))
     active = Agent.objects.get_queryset().filter(is_active=True)
     return active.filter(supervisors | Q(pk=ticket.assignee_id)).distinct()
 
