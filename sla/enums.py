@@ -27,4 +27,3 @@ class JobState(models.TextChoices):
 
 METRICS = [(metric.value, metric.value.replace("_", " ").capitalize()) for metric in Metric]
 STATES = [(state.value, state.value.capitalize()) for state in State]
-TIERS = ("standard", "vip")  # of customers

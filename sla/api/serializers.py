@@ -6,9 +6,10 @@ from typing import Any
 from rest_framework import serializers
 
 from agents.models import Department
+from customers.enums import Tier
 from sla import wording
 from sla.api.status import ClockBrief, PolicyName, Seconds
-from sla.enums import METRICS, TIERS, JobState, VersionState
+from sla.enums import METRICS, JobState, VersionState
 from sla.models import Calendar, CalendarVersion, Policy, PolicyApplication, PolicyVersion, SLAAlert, SLAClock
 from sla.services.calendars import MOST_HOLIDAYS, MOST_INTERVALS, MOST_YEARS, WEEKDAYS
 from sla.services.policies import MOST_VALUES
@@ -176,7 +177,7 @@ class ConditionsIn(fields.StrictSerializer):
         child=fields.Choice(choices=Category.choices), max_length=MOST_VALUES, required=False
     )
     tags = Tags(required=False)
-    tiers = serializers.ListField(child=fields.Choice(choices=TIERS), max_length=MOST_VALUES, required=False)
+    tiers = serializers.ListField(child=fields.Choice(choices=Tier.choices), max_length=MOST_VALUES, required=False)
     department_ids = fields.References(Department.objects, required=False)
 
     def to_internal_value(self, data: Any) -> Any:

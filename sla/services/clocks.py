@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from django.contrib.postgres.expressions import ArraySubquery
-from django.db.models import OuterRef, QuerySet, Subquery, Value
+from django.db.models import F, OuterRef, QuerySet, Subquery
 from django.db.models.functions import JSONObject
 
 from sla.clock import Fact, Kind
@@ -15,8 +15,6 @@ from sla.enums import VersionState
 from sla.models import CalendarVersion, PolicyVersion, TicketSLA
 from sla.services import records
 from tickets.models import Ticket
-
-TIER = Value("standard")  # of the ticket's customer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +48,7 @@ def promises(ticket_ids: Iterable[int]) -> dict[int, Promise]:
     """What each of the tickets would be promised now: one statement."""
     cases = (
         Ticket.objects.filter(pk__in=list(ticket_ids))
-        .annotate(tier=TIER, candidates=ArraySubquery(_candidates()))
+        .annotate(tier=F("customer__tier"), candidates=ArraySubquery(_candidates()))
         .values_list("pk", "priority", "channel", "category", "tags", "department_id", "tier", "candidates")
     )
     found = {}

@@ -10,9 +10,10 @@ from django.db import IntegrityError, transaction
 from django.db.models import F, Max
 
 from agents.models import Department
+from customers.enums import Tier
 from sla import versions
 from sla.conditions import NAMES, Conditions
-from sla.enums import TIERS, VersionState
+from sla.enums import VersionState
 from sla.events import PolicyActivated, PolicyCreated, PolicyUpdated
 from sla.models import Calendar, Policy, PolicyVersion
 from sla.services import promising
@@ -42,7 +43,7 @@ KNOWN_VALUES = {
     "priorities": frozenset(Priority.values),
     "channels": frozenset(Channel.values),
     "categories": frozenset(Category.values),
-    "tiers": frozenset(TIERS),
+    "tiers": frozenset(Tier.values),
 }
 
 

@@ -7,6 +7,7 @@ import pytest
 from django.db import IntegrityError, transaction
 
 from agents.tests.builders import SYSTEM, actor_of, make_agent, make_department
+from customers.enums import Tier
 from customers.tests.builders import make_customer
 from sla.clock import Metric
 from sla.models import PolicyVersion, SLAClock, SLAPause, TicketSLA
@@ -178,10 +179,11 @@ def test_the_first_policy_whose_conditions_are_met_is_taken() -> None:
 
 
 def test_a_tier_is_a_condition() -> None:
-    make_policy(START, name="For VIPs", conditions={"tiers": ["vip"]})
-    make_policy(START, name="For others", conditions={"tiers": ["standard"]})
-    ticket = make_ticket(now=START)
-    assert TicketSLA.objects.get(ticket=ticket).policy_version.policy.name == "For others"
+    vips = make_policy(START, conditions={"tiers": ["vip"]})
+    others = make_policy(START, conditions={"tiers": ["standard"]})
+    for tier, policy in ((Tier.VIP, vips), (Tier.STANDARD, others)):
+        ticket = make_ticket(now=START, customer=make_customer(tier=tier))
+        assert TicketSLA.objects.get(ticket=ticket).policy_version.policy == policy
 
 
 def test_running_tickets_keep_their_version_and_new_ones_get_the_new() -> None:

@@ -334,7 +334,7 @@ def test_a_machine_reads_with_the_right_scope_and_never_writes() -> None:
 )
 def test_a_policy_that_is_not_there_is_a_404(api: Api, method: str, suffix: str) -> None:
     path = f"{PATH}/987654{suffix}"
-    given = {} if method == "get" else {"body": {}}
+    given: dict[str, Any] = {} if method == "get" else {"body": {}}
     assert getattr(api, method)(path, **given).status == 404
 
 

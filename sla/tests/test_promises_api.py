@@ -343,7 +343,7 @@ def test_those_are_told_whom_it_concerns() -> None:
     make_agent(role="admin")
     ticket = make_ticket(department=here)
     assert set(selectors.to_be_told(ticket)) == {lead, everywhere}
-    ticket = assignment.assign(ticket_id=ticket.pk, agent_id=owner.pk, by=SYSTEM, now=timezone.now())
+    ticket = assignment.assign(ticket_id=ticket.pk, agent_id=owner.pk, by=SYSTEM, now=timezone.now()).ticket
     assert set(selectors.to_be_told(ticket)) == {owner, lead, everywhere}
     assert set(selectors.to_be_told(make_ticket())) == {everywhere}
 

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.core.management import call_command
+from django.db import connection
 
 from agents.tests.builders import SYSTEM, actor_of, make_agent
 from customers.tests.builders import make_customer
@@ -148,7 +149,7 @@ def test_the_self_check_reports_no_drift_and_what_waits_to_be_raised() -> None:
 def test_the_self_check_finds_whatever_was_changed_by_hand(damage: str) -> None:
     now = datetime.now(UTC)
     damaged, sound = make_ticket(now=now), make_ticket(now=now)
-    with deadlines.connection.cursor() as cursor:
+    with connection.cursor() as cursor:
         statement = damage + (" AND" if "WHERE" in damage else " WHERE") + " ticket_id = %s"
         cursor.execute(statement, [damaged.pk])
     code, said = selfchecked("--json")

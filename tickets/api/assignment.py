@@ -85,7 +85,7 @@ class AssignmentViewSet(OnTicketViewSet):
         return self._decided(assignment.transfer(ticket_id=pk, **given, by=self.actor, now=self.now))
 
     def _decided(self, result: assignment.Result) -> Response:
-        detail = represent(selectors.detail_after_change(result.ticket), self.actor)
+        detail = represent(selectors.detail_after_change(result.ticket), self.actor, now=self.now)
         decision = DecisionOut(result.decision).data if result.decision else None
         return versioned({**detail, "decision": decision}, result.ticket.version)
 
