@@ -20,6 +20,7 @@ ADMINS = frozenset({Role.ADMIN.value})
 class ApiKeyViewSet(ApiViewSet):
     allowed: ClassVar = dict.fromkeys(("list", "create", "destroy"), ADMINS)
     orderings: ClassVar = {"-id": Ordering("pk", descending=True), "id": Ordering("pk")}
+    shown_once = frozenset({"key"})
     queryset = ApiKey.objects.none()
 
     @operation("List API keys", returns=ApiKeyOut(many=True), example=examples.API_KEY)

@@ -135,7 +135,7 @@ class ApiKeyOut(serializers.Serializer[ApiKey]):
 
 
 class ApiKeyIssued(ApiKeyOut):
-    key = serializers.CharField(help_text="Shown this once.")
+    key = serializers.CharField(allow_null=True, help_text="Shown this once; null in an answer that is repeated.")
 
 
 class WsTicket(serializers.Serializer[Any]):

@@ -123,6 +123,17 @@ def test_credentials_are_never_kept(agent: Agent) -> None:
     assert not IdempotencyRecord.objects.exists()
 
 
+@pytest.mark.vuln
+@pytest.mark.django_db
+def test_an_api_key_is_shown_once_and_kept_nowhere() -> None:
+    api = Api(make_agent(role="admin"))
+    given = {"name": "Shop", "scopes": ["tickets:read"], "expires_at": (timezone.now() + timedelta(days=1)).isoformat()}
+    first, again = (api.post("/api/api-keys", given, **KEY) for _ in range(2))
+    assert again.body == first.body | {"key": None}
+    assert first.body["key"] not in IdempotencyRecord.objects.get().answer
+    assert Api(first.body["key"]).get("/api/tickets").status == 200
+
+
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("what", ["tickets", "customers", "messages", "notes"])
 def test_rivals_with_one_key_have_one_effect(what: str) -> None:

@@ -1,14 +1,14 @@
 """`Idempotency-Key`: a POST that is sent again, because its answer was lost, has its effect once.
 
 The answer is kept for 24 hours, per caller and route, in the transaction of the work: both are there or neither is.
-Only good answers are kept; what failed may be tried again. Logging in, refreshing and opening a socket make
-credentials, which are never kept: the header means nothing there.
+Only good answers are kept; what failed may be tried again. Credentials are never kept: logging in, refreshing and
+opening a socket take no notice of the header, and an answer is repeated without what its view shows only once.
 """
 
 import hashlib
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -54,9 +54,16 @@ def key_of(request: Request) -> str | None:
 
 
 def once(
-    work: Callable[[], Response], *, request: Request, key: str, actor: Actor, check_reach: Callable[[], None]
+    work: Callable[[], Response],
+    *,
+    request: Request,
+    key: str,
+    actor: Actor,
+    check_reach: Callable[[], None],
+    shown_once: Collection[str] = (),
 ) -> Response:
-    """The answer of `work`, or the one it gave the first time. `check_reach` is asked before an answer is repeated.
+    """The answer of `work`, or the one it gave the first time. `check_reach` is asked before an answer is repeated;
+    its members that `shown_once` names are null then.
 
     Raises KeyReused, InProgress, and what `work` raises. A service that refuses takes its own work back; what the
     refusal showed, and the audit noted, stays noted.
@@ -80,7 +87,7 @@ def once(
                 raise
             refusal = refused
         else:
-            _keep(answer, caller=caller, route=route, key=key, body=body, now=now)
+            _keep(answer, without=shown_once, caller=caller, route=route, key=key, body=body, now=now)
             return answer
     raise refusal
 
@@ -113,12 +120,15 @@ def _body(request: Request) -> str:
     return json.dumps([plain, files], sort_keys=True, default=str)
 
 
-def _keep(answer: Response, *, caller: str, route: str, key: str, body: str, now: datetime) -> None:
+def _keep(
+    answer: Response, *, without: Collection[str], caller: str, route: str, key: str, body: str, now: datetime
+) -> None:
+    data = {**answer.data, **dict.fromkeys(without)} if without else answer.data
     fields = {
         "digest": blind_index(body, context="idempotency"),
         "status": answer.status_code,
         "headers": {name: answer[name] for name in _KEPT_HEADERS if name in answer},
-        "answer": json.dumps(answer.data, cls=JSONEncoder),
+        "answer": json.dumps(data, cls=JSONEncoder),
         "created_at": now,
     }
     IdempotencyRecord.objects.update_or_create(caller=caller, route=route, key=key, defaults=fields)

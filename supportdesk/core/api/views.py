@@ -26,12 +26,14 @@ class ApiViewSet(viewsets.GenericViewSet[Any]):
     """Load, one call, translate.
 
     `allowed` names the roles of each action; `orderings` the sort orders of a list, the default first; `credentials`
-    the actions whose answer is one, and so is never kept for an Idempotency-Key.
+    the actions whose answer is one, and so is never kept for an Idempotency-Key; `shown_once` the members of an answer
+    to a POST that are not repeated when the POST is.
     """
 
     allowed: ClassVar[Mapping[str, frozenset[str]]] = {}
     orderings: ClassVar[Mapping[str, Ordering]] = {}
     credentials: ClassVar[frozenset[str]] = frozenset()
+    shown_once: ClassVar[frozenset[str]] = frozenset()
     queryset: Any = None
     shown: Sequence[Any] = ()  # the rows of the page that is answered
     post: Any  # the action of the route's POST, where it has one
@@ -52,6 +54,7 @@ class ApiViewSet(viewsets.GenericViewSet[Any]):
                     key=key,
                     actor=self.actor,
                     check_reach=lambda: self.check_reach(**kwargs),
+                    shown_once=self.shown_once,
                 )
 
             self.post = once

@@ -13,6 +13,7 @@ from supportdesk.tests.security.matrix import FORMS, Row
 from supportdesk.tests.security.world import Caller, World
 
 ADMIN = "admin/"
+SINGULAR = {"breaches": "breach", "policies": "policy"}
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")
 _PARAMETER = re.compile(r"<(?:\w+:)?(\w+)>")
 _GROUP = re.compile(r"\(\?P<(\w+)>[^)]*\)")
@@ -50,7 +51,7 @@ def path_of(route: str, world: World) -> str:
         parameter = _PARAMETER.fullmatch(part)
         found = world.values.get(parameter[1], world.values.get(kind)) if parameter else part
         parts.append(str(found))
-        kind = part.removesuffix("s").replace("-", "")
+        kind = SINGULAR.get(part, part.removesuffix("s").replace("-", ""))
     return "/" + "/".join(parts)
 
 

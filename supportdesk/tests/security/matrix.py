@@ -38,6 +38,8 @@ GET    api/agents/<id:pk>                                                 200   
 PATCH  api/agents/<id:pk>                                                 200      - -   + ? ! + ? +  . . . . . . .  {"availability": "busy"}
 POST   api/agents/<id:pk>/login                                           200      + +   + + + + + +  + + + + + + +  {"email": "$agent_email", "password": "$password"}
 POST   api/agents/<id:pk>/logout                                          204      - -   + ? ? ? ? ?  . . . . . . .
+POST   api/agents/<id:pk>/ws-ticket                                       201      - -   + ? ? ? ? ?  . . . . . . .
+GET    api/agents/<id:pk>/stream                                          421      + +   + + + + + +  + + + + + + +
 GET    api/agents/<id:pk>/queue                                           200      - -   + ? + + ? +  ? ? ? . . . +
 GET    api/agents/available                                               200      - -   + + + + + +  . . . . . + +
 
@@ -52,6 +54,25 @@ PATCH  api/customers/<id:pk>                                              200   
 POST   api/customers/<id:pk>/erase                                        200      - -   . . . . . +  . . . . . . .  {"confirm": "erase"}
 GET    api/customers/<id:pk>/export                                       200      - -   . . . . . +  . . . . . . .
 GET    api/customers/<id:pk>/tickets                                      200      - -   + ? + + ? +  ? ? ? . . . +
+
+GET    api/sla/policies                                                   200      - -   + + + + + +  + + + . . . +
+POST   api/sla/policies                                                   201      - -   . . . + + +  . . . . . . .  @promises
+GET    api/sla/policies/<id:pk>                                           200      - -   + + + + + +  + + + . . . +
+PATCH  api/sla/policies/<id:pk>                                           200      - -   . . . + + +  . . . . . . .  {"name": "Other"}
+GET    api/sla/policies/<id:pk>/versions                                  200      - -   + + + + + +  + + + . . . +
+POST   api/sla/policies/<id:pk>/activate                                  200      - -   . . . + + +  . . . . . . .
+POST   api/sla/policies/<id:pk>/apply                                     202      - -   . . . + + +  . . . . . . .  {"preview": true}
+GET    api/sla/applications/<id:pk>                                       200      - -   + + + + + +  + + + . . . +
+GET    api/sla/calendars                                                  200      - -   + + + + + +  + + + . . . +
+POST   api/sla/calendars                                                  201      - -   . . . + + +  . . . . . . .  {"name": "New", "timezone": "UTC", "week": {"monday": ["09:00-17:00"]}}
+GET    api/sla/calendars/<id:pk>                                          200      - -   + + + + + +  + + + . . . +
+PATCH  api/sla/calendars/<id:pk>                                          200      - -   . . . + + +  . . . . . . .  {"name": "Other"}
+GET    api/sla/calendars/<id:pk>/versions                                 200      - -   + + + + + +  + + + . . . +
+POST   api/sla/calendars/<id:pk>/holidays/import                          200      - -   . . . + + +  . . . . . . .  {"country": "DE", "years": [2027]}
+GET    api/sla/tickets/<id:pk>                                            200      - -   + ? + + ? +  + + + . . . +
+GET    api/sla/breaches                                                   200      - -   + + + + + +  + + + . . . +
+POST   api/sla/breaches/<id:pk>/acknowledge                               200      - -   . . . + ? +  . . . . . . .  {"reason": "New"}
+GET    api/sla/at-risk                                                    200      - -   + + + + + +  + + + . . . +
 
 GET    api/tickets                                                        200      - -   + + + + + +  + + + . . . +
 POST   api/tickets                                                        201      - -   + ! + + ! +  . ! . . . . +  {"customer_id": "$customer", "subject": "New", "description": "x"}
@@ -237,6 +258,11 @@ FORMS: dict[str, dict[str, Any]] = {
         "headers": "{}",
         "start_time_0": "",
         "start_time_1": "",
+    },
+    "promises": {
+        "name": "New",
+        "calendar_id": "$calendar",
+        "targets": {name: {"first_response": 30} for name in ("urgent", "high", "normal", "low")},
     },
     "solarschedule": {**NO_TASKS, "event": "sunrise", "latitude": "2", "longitude": "2"},
 }

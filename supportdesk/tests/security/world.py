@@ -18,6 +18,9 @@ from agents.enums import Scope
 from agents.models import Agent, ApiKey, LoginSession
 from agents.tests.builders import PASSWORD, SYSTEM, actor_of, make_agent, make_department, make_key
 from customers.tests.builders import make_customer
+from sla.models import Calendar, SLAAlert
+from sla.services import applying, policies
+from sla.tests.builders import make_policy, raise_due
 from supportdesk.core.models import Delivery, Event
 from tickets.enums import Sender
 from tickets.services import assignment, attachments, conversation, saved_views
@@ -99,8 +102,16 @@ def _values(people: dict[str, Agent]) -> dict[str, Any]:
     key = ApiKey.objects.latest("pk")
     tokens = sessions.log_in(email=agent.email, password=PASSWORD, network=NETWORK, now=now)
     interval = IntervalSchedule.objects.create(every=1, period="days")
+    policy = make_policy(now)
+    sla = policies.update_policy(policy_id=policy.pk, changes={"warning_percent": 50}, by=SYSTEM, now=now)
+    job = applying.request(policy_id=policy.pk, preview=False, by=SYSTEM, now=now)
+    raise_due(now + timedelta(days=3))
     named = {
         "agent": agent.pk,
+        "application": job.pk,
+        "breach": SLAAlert.objects.filter(kind="breach").earliest("pk").pk,
+        "calendar": Calendar.objects.earliest("pk").pk,
+        "policy": sla.pk,
         "colleague": people["senior"].pk,
         "apikey": key.pk,
         "attachment": attachment.pk,
