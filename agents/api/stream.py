@@ -77,7 +77,7 @@ class StreamViewSet(ApiViewSet):
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         """Before the ticket is used up."""
-        if self.action and not isinstance(request._request, ASGIRequest):
+        if self.action == "follow" and not isinstance(request._request, ASGIRequest):
             raise WrongProcess(
                 "Event streams are served by the process that serves WebSockets. Send the request there."
             )

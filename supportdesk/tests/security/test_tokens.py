@@ -13,7 +13,6 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from django.conf import settings
-from django.contrib.auth.hashers import make_password
 from django.test import Client
 from django.utils import timezone
 
@@ -220,7 +219,7 @@ def test_keys_are_long_random_and_stored_as_a_hash() -> None:
     }
 
 
-@pytest.mark.parametrize("stored", ["", "!", "!" + "x" * 40, "plain", make_password(None)])
+@pytest.mark.parametrize("stored", ["", "!", "!" + "x" * 40, "plain"])
 @pytest.mark.parametrize("given", ["", " ", "!", "None", "plain", "md5$$"])
 def test_an_account_without_a_password_is_entered_with_none(stored: str, given: str) -> None:
     agent = make_agent(password=None)
