@@ -12,7 +12,10 @@ from django.core.exceptions import ImproperlyConfigured
 
 MIN_SECRET_BYTES = 32
 KEY_BYTES = 32  # AES-256 and HMAC-SHA256
-_PLACEHOLDER = re.compile(r"change.?me|placeholder|example|insecure|secret.?key|your.?(key|secret)|^(.)\2*$", re.I)
+# A word that no random value of 32 bytes holds by chance, or a short piece over and over.
+_PLACEHOLDER = re.compile(
+    r"change.?me|placeholder|example|insecure|secret|passwor[dt]|your.?key|^(.{1,20}?)\1+.{0,9}$", re.I
+)
 _KEY_ID = re.compile(r"[a-z0-9]{1,16}")
 
 
@@ -61,7 +64,11 @@ def key_ring(environ: Mapping[str, str], name: str) -> dict[str, bytes]:
             raise ImproperlyConfigured(f"{name} must look like k2:BASE64,k1:BASE64 with ids of a-z and 0-9.")
         if key_id in ring:
             raise ImproperlyConfigured(f"{name} names the key id {key_id} twice.")
-        ring[key_id] = _decoded(name, encoded)
+        _refuse_weak(name, encoded.strip())
+        key = _decoded(name, encoded)
+        if key in ring.values():
+            raise ImproperlyConfigured(f"{name} holds the same key under two ids.")
+        ring[key_id] = key
     return ring
 
 
@@ -79,6 +86,8 @@ def _decoded(name: str, encoded: str) -> bytes:
         key = base64.b64decode(encoded.strip(), validate=True)
     except binascii.Error:
         raise ImproperlyConfigured(f"{name} is not valid base64.") from None
+    if _PLACEHOLDER.search(key.decode("latin-1")):
+        raise ImproperlyConfigured(f"{name} looks like a placeholder in base64. Set it to random bytes.")
     if len(key) != KEY_BYTES or len(set(key)) < 8:
         raise ImproperlyConfigured(f"{name} must be {KEY_BYTES} random bytes in base64.")
     return key
