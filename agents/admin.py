@@ -76,17 +76,27 @@ class AgentForm(ServiceForm):
         return changes
 
 
+class ActiveFilter(admin.BooleanFieldListFilter):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.title = "activity"
+
+
 @admin.register(Agent)
 class AgentAdmin(DeskAdmin):
     form_class = AgentForm
     record_template = "admin/desk/agent.html"
     may_add = True
-    list_display = ("name", "email", "role", "department", "availability", "capacity", "is_active")
-    list_filter: ClassVar[Any] = ("role", "availability", "is_active")
+    list_display = ("name", "email", "role", "department", "availability", "capacity", "active")
+    list_filter: ClassVar[Any] = ("role", "availability", ("is_active", ActiveFilter))
     plain_filters = ("role", "availability", "is_active")
     list_select_related = ("department",)
     search_fields = ("name", "email")
     ordering = ("name", "id")
+
+    @admin.display(description="Active", boolean=True, ordering="is_active")
+    def active(self, obj: Agent) -> bool:
+        return obj.is_active
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return super().has_add_permission(request) and self.is_admin(request)
@@ -115,6 +125,8 @@ class AgentAdmin(DeskAdmin):
         if obj is None:
             del form.fields["availability"], form.fields["is_active"]
             form.fields["capacity"].initial = 10
+        if form.fields["password"].disabled:
+            del form.fields["password"]
         return form
 
     def beside(self, request: HttpRequest, obj: Any) -> dict[str, Any]:

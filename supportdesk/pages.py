@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import structlog
+from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
@@ -16,6 +17,7 @@ PAGES = {
     500: "Something went wrong on our side. It has been logged; quote the id below when you report it.",
     503: "A part that we need does not answer. Try again in a moment.",
 }
+STALE_FORM = "This form is no longer good. Go back, load the page again and send it once more."
 
 log = structlog.get_logger("supportdesk.errors")
 
@@ -44,6 +46,11 @@ def permission_denied(request: HttpRequest, exception: Exception) -> HttpRespons
     return _page(request, 403) or exceptions.permission_denied(request, exception)
 
 
+def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
+    """A form that is older than the login it was shown to, or that another site sent."""
+    return _page(request, 403, STALE_FORM) or exceptions.permission_denied(request, PermissionDenied())
+
+
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     return _page(request, 404) or exceptions.not_found(request, exception)
 
@@ -54,8 +61,8 @@ def server_error(request: HttpRequest) -> HttpResponse:
     return _page(request, 500) or exceptions.server_error(request)
 
 
-def _page(request: HttpRequest, status: int) -> HttpResponse | None:
+def _page(request: HttpRequest, status: int, text: str = "") -> HttpResponse | None:
     if not request.path.startswith("/admin/"):
         return None
-    context = {"status": status, "text": PAGES[status], "request_id": current_request_id()}
+    context = {"status": status, "text": text or PAGES[status], "request_id": current_request_id()}
     return render(request, "errors/page.html", context, status=status)

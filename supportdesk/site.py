@@ -1,6 +1,6 @@
 """The admin site: who may enter, what its first page shows, and which of other people's tables stay out of the way."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django import forms
 from django.contrib.admin import AdminSite
@@ -28,6 +28,10 @@ NEXT = 8
 class LoginForm(AdminAuthenticationForm):
     """The admin's login, under the same limits as the API's."""
 
+    error_messages: ClassVar[Any] = AdminAuthenticationForm.error_messages | {
+        "invalid_login": "The e-mail address or the password is wrong."
+    }
+
     def clean(self) -> dict[str, Any]:
         email, password = self.cleaned_data.get("username"), self.cleaned_data.get("password")
         if email and password and self.request:
@@ -39,7 +43,8 @@ class LoginForm(AdminAuthenticationForm):
                 raise forms.ValidationError(problem.detail, code=problem.code) from None
             except BadCredentials:
                 raise self.get_invalid_login_error() from None
-            self.confirm_login_allowed(agent)
+            if not agent.is_staff:
+                raise forms.ValidationError("This is for supervisors and administrators.", code="not_staff")
             sessions.enter_admin(agent=agent, now=timezone.now(), request_id=current_request_id())
             self.user_cache = agent
         return dict(self.cleaned_data)

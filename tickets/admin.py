@@ -1,6 +1,7 @@
 """Tickets in the admin: a list to find them, and one page to read and to work them."""
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any, ClassVar
 
 from django import forms
@@ -141,7 +142,7 @@ class TicketAdmin(DeskAdmin):
         "assignee",
         "department",
         "waiting",
-        "updated_at",
+        "updated",
     )
     list_display_links = ("number", "subject")
     list_filter: ClassVar[Any] = (StatusFilter, "priority", AssigneeFilter, DepartmentFilter, "channel", "category")
@@ -150,7 +151,7 @@ class TicketAdmin(DeskAdmin):
     search_fields = ("subject",)
     search_help_text = "Part of a subject, or the number of a ticket"
     ordering = ("rank_at", "id")
-    sortable_by: ClassVar[Any] = ("updated_at",)
+    sortable_by: ClassVar[Any] = ("updated",)
     actions = ("take", "auto_assign", "archive")
 
     # The list
@@ -168,6 +169,10 @@ class TicketAdmin(DeskAdmin):
     @admin.display(description="Priority")
     def urgency(self, obj: Ticket) -> str:
         return format_html('<span class="badge badge-{}">{}</span>', obj.priority, obj.get_priority_display())
+
+    @admin.display(description="Updated", ordering="updated_at")
+    def updated(self, obj: Ticket) -> datetime:
+        return obj.updated_at
 
     @admin.display(description="Waiting")
     def waiting(self, obj: Ticket) -> str:
@@ -402,8 +407,18 @@ class TicketAdmin(DeskAdmin):
     def _latest(self, rows: QuerySet[Any], order: str) -> list[Any]:
         return list(rows.order_by(f"-{order}", "-pk")[:SHOWN])[::-1]
 
-    def _named(self, events: list[Event]) -> list[tuple[Event, str]]:
-        """Each fact with the name of who caused it."""
+    def _named(self, events: list[Event]) -> list[tuple[Event, str, str]]:
+        """Each fact with what it says and the name of who caused it."""
         people = {event.actor_id or 0 for event in events if event.actor_kind == ActorKind.PERSON}
         names = {agent.pk: agent.name for agent in Agent.objects.get_queryset().filter(pk__in=people)}
-        return [(event, names.get(event.actor_id or 0, event.actor_name)) for event in events]
+        return [(event, _told(event), names.get(event.actor_id or 0, event.actor_name)) for event in events]
+
+
+def _told(event: Event) -> str:
+    """`ticket.status_changed` of open and pending is "Status changed: open → pending"."""
+    said = event.name.rpartition(".")[2].replace("_", " ").capitalize()
+    if "before" in event.payload:
+        return f"{said}: {event.payload['before']} → {event.payload['after']}".replace("_", " ")
+    if fields := event.payload.get("fields"):
+        return f"{said}: {', '.join(fields)}".replace("_", " ")
+    return said

@@ -30,6 +30,11 @@ class BoundedPaginator(Paginator):  # type: ignore[type-arg]
         rows: Any = self.object_list
         return len(rows) if isinstance(rows, list) else int(rows.order_by()[:COUNTED_ROWS].count())
 
+    @property
+    def is_bounded(self) -> bool:
+        """Whether there may be more than were counted."""
+        return self.count == COUNTED_ROWS
+
 
 class ServiceForm(forms.Form):
     """A form whose values go to a service. What the actor may not set is only shown."""

@@ -1,5 +1,6 @@
 """The admin as a supervisor uses it: the same rights and the same services as everywhere."""
 
+import re
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from agents.models import Agent, Department, Specialization
 from agents.tests.builders import PASSWORD, make_agent, make_department
 from customers.models import Customer
 from customers.tests.builders import make_customer
+from supportdesk.core import admin
 from supportdesk.core.models import Delivery, Event
 from supportdesk.tests.client import counted_statements
 from tickets.enums import Sender, Status
@@ -61,6 +63,15 @@ def test_supervisors_and_administrators_log_in(role: str, enters: bool) -> None:
     assert (response.status_code == 302) is enters
     assert (client.get("/admin/").status_code == 200) is enters
     assert agent.is_staff is enters
+    if not enters:
+        assert "This is for supervisors and administrators." in text(response)
+
+
+def test_a_wrong_password_is_said_in_our_words_and_logging_out_leads_back(team: dict[str, Any]) -> None:
+    page = text(Client().post("/admin/login/", {"username": team["admin"].email, "password": "wrong"}))
+    assert "The e-mail address or the password is wrong." in page
+    response = browser(team["admin"]).post("/admin/logout/")
+    assert response.headers["Location"] == "/admin/login/"
 
 
 @pytest.mark.parametrize("change_", [{"role": "agent"}, {"is_active": False}, {"password": "x"}])
@@ -403,6 +414,13 @@ def test_a_supervisor_changes_work_of_an_agent_and_nothing_else(team: dict[str, 
     assert client.get(f"{AGENTS}add/").status_code == 403
 
 
+def test_what_a_supervisor_may_not_set_is_shown_and_a_password_not_even_that(team: dict[str, Any]) -> None:
+    page = text(browser(team["supervisor"]).get(f"{AGENTS}{team['agent'].pk}/change/"))
+    assert re.search(r'<input type="email"[^>]* disabled', page)
+    assert not re.search(r'<input type="text" name="languages"[^>]* disabled', page)
+    assert "New password" not in page
+
+
 def test_an_administrator_makes_an_agent_and_sets_a_password(team: dict[str, Any]) -> None:
     client = browser(team["admin"])
     given = {
@@ -476,6 +494,41 @@ def test_failures_below_the_admin_are_pages(team: dict[str, Any]) -> None:
     assert "Back to the desk" in response.content.decode()
     assert browser(team["supervisor"]).get("/admin/django_celery_beat/periodictask/").status_code == 403
     assert browser(team["admin"]).get("/admin/django_celery_beat/periodictask/").status_code == 200
+
+
+def test_a_stale_form_is_a_page_below_the_admin_and_a_problem_elsewhere() -> None:
+    client = Client(enforce_csrf_checks=True)
+    page = client.post("/admin/login/", {})
+    assert (page.status_code, "This form is no longer good." in page.content.decode()) == (403, True)
+    elsewhere = client.post("/api/docs")
+    assert (elsewhere.status_code, elsewhere.headers["Content-Type"]) == (403, "application/problem+json")
+
+
+# How lists and pages read
+
+
+def test_a_list_without_rows_says_so(team: dict[str, Any]) -> None:
+    page = text(browser(team["supervisor"]).get(TICKETS, {"q": "nothing of the kind"}))
+    assert 'Nothing matches. <a href="?">Show all</a>' in page
+    assert "0 tickets" in " ".join(page.split())
+
+
+def test_a_list_counts_to_its_bound_and_says_that_there_may_be_more(
+    team: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = browser(team["admin"])
+    assert "2 tickets" in " ".join(text(client.get(TICKETS)).split())
+    monkeypatch.setattr(admin, "COUNTED_ROWS", 2)
+    make_ticket()
+    assert "2 or more tickets" in " ".join(text(client.get(TICKETS)).split())
+
+
+def test_the_timeline_is_told_in_words(team: dict[str, Any]) -> None:
+    change(team["mine"], status=Status.PENDING, tags=["vip"])
+    page = text(browser(team["supervisor"]).get(f"{TICKETS}{team['mine'].pk}/change/"))
+    assert "<strong>Status changed: open → pending</strong>" in page
+    assert "<strong>Updated: tags</strong>" in page
+    assert "ticket.status_changed" not in page
 
 
 # What was given up
