@@ -365,6 +365,7 @@ ABSENT_OWNER_GRACE = timedelta(minutes=env.int("SUPPORTDESK_ABSENT_OWNER_MINUTES
 
 CELERY_BROKER_URL = REDIS_URL
 CELERY_TASK_IGNORE_RESULT = True
+CELERY_RESULT_EXPIRES = None  # else beat adds a job of its own, to clean up results that there are none of
 CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_TASK_SERIALIZER = "json"
 CELERY_TASK_ACKS_LATE = True

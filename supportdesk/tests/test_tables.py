@@ -2,9 +2,12 @@
 
 from typing import Any
 
+import pytest
 from django.conf import settings
 from django.urls import URLPattern
+from django_celery_beat.models import PeriodicTask
 
+from supportdesk.beat import Scheduler
 from supportdesk.celery import app
 from supportdesk.schedule import SCHEDULE
 from supportdesk.urls import urlpatterns
@@ -66,6 +69,12 @@ def test_every_route_of_the_seed_is_there() -> None:
 def test_every_action_says_who_may_use_it() -> None:
     for view, action in routes().values():
         assert view.allowed.get(action), f"{view.__name__}.{action} names no role"  # type: ignore[attr-defined]
+
+
+@pytest.mark.django_db(transaction=True)  # the scheduler closes the connection it finds
+def test_beat_runs_what_the_schedule_names_and_nothing_else() -> None:
+    Scheduler(app=app)
+    assert set(PeriodicTask.objects.values_list("name", flat=True)) == set(SCHEDULE)
 
 
 def test_every_job_of_the_schedule_is_a_task() -> None:
