@@ -2,10 +2,13 @@
 
 import io
 from collections import Counter
+from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from django.core.management import call_command
 from django.core.management.base import CommandError
+from django.db import transaction
 from django.test import override_settings
 
 from agents.models import Agent
@@ -13,6 +16,7 @@ from agents.tests.builders import make_agent
 from customers.models import Customer
 from supportdesk.core import delivery
 from supportdesk.core.models import Delivery, Event
+from supportdesk.demo import story
 from supportdesk.demo.logins import DEMO_LOGINS
 from supportdesk.tests.client import Api
 from tickets.models import Message, Note, Ticket
@@ -60,6 +64,27 @@ def test_the_demo_fills_an_empty_desk_once_and_its_logins_work() -> None:
         assert Agent.objects.get_by_natural_key(login.email).role == login.role
     assert load() == ""
     assert counts[:5] == [model._default_manager.count() for model in (Agent, Customer, Ticket, Message, Note)]
+
+
+def test_the_same_instant_gives_the_same_story(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(story, "TICKETS", 25)
+    monkeypatch.setattr(story, "CUSTOMERS", 15)
+    assert told() == told()
+
+
+def told() -> list[Any]:
+    """A story from its first customer to its last word, taken back afterwards."""
+    with transaction.atomic():
+        story.play(now=datetime(2026, 5, 4, 12, 0, tzinfo=UTC), progress=lambda done, total: None)
+        people = [list(model._default_manager.values_list("name").order_by("pk")) for model in (Agent, Customer)]
+        tickets = list(
+            Ticket.objects.order_by("pk").values_list(
+                "subject", "status", "priority", "channel", "tags", "assignee__name", "created_at", "resolved_at"
+            )
+        )
+        said = [list(model.objects.order_by("pk").values_list("body", "created_at")) for model in (Message, Note)]
+        transaction.set_rollback(True)
+    return [people, tickets, said]
 
 
 def test_the_demo_leaves_other_peoples_data_alone() -> None:
