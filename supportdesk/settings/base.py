@@ -223,13 +223,14 @@ DATABASES["default"]["OPTIONS"] |= {
         ]
     ),
 }
-# The process that holds sockets works on many threads, each for a moment: they share a pool, and keep nothing.
+# Under ASGI many threads need a connection, each for a moment: they share a pool, and keep nothing. `alone` serves HTTP
+# as well.
 PROCESS = environment.get("SUPPORTDESK_PROCESS", "")
-if PROCESS == "sockets":
+if PROCESS in {"sockets", "alone"}:
     DATABASES["default"]["CONN_MAX_AGE"] = 0
     DATABASES["default"]["OPTIONS"]["pool"] = {
         "min_size": 1,
-        "max_size": 8,
+        "max_size": {"sockets": 6, "alone": 12}[PROCESS],
         "timeout": 5,  # seconds to wait for one
         "reconnect_timeout": 2,  # then whoever asks next begins anew; longer, and the pauses between tries grow
     }

@@ -174,15 +174,9 @@ class ServerProcess:
             "SUPPORTDESK_PROCESS": "sockets",
             "DATABASE_URL": _database_url(),
             "REDIS_URL": settings.REDIS_URL,
-            "PGAPPNAME": self.name,
             **environment,
         }
         self.process: subprocess.Popen[bytes] | None = None
-
-    @property
-    def name(self) -> str:
-        """By which PostgreSQL knows its connections."""
-        return f"sockets-{self.port}"
 
     def start(self) -> None:
         self.process = subprocess.Popen(

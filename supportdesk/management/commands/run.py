@@ -40,8 +40,9 @@ class Part:
     name: str
     command: list[str]
     log: Path
-    # What the kernel sends it when we are killed: web needs the chance to end its own worker, Celery's children notice.
+    # What the kernel sends it when we are killed: web needs the chance to say goodbye, Celery's children notice.
     on_parent_death: signal.Signals = signal.SIGKILL
+    process: str = ""  # what it is to the settings
     child: subprocess.Popen[bytes] | None = None
     born: float = 0.0
     deaths: int = field(default=0)
@@ -53,7 +54,11 @@ class Part:
             log=self.log,
             on_parent_death=self.on_parent_death,
             cwd=settings.BASE_DIR,
-            env={**os.environ, multiprocess.VARIABLE: str(self.log.parent.with_name("metrics"))},
+            env={
+                **os.environ,
+                "SUPPORTDESK_PROCESS": self.process,
+                multiprocess.VARIABLE: str(self.log.parent.with_name("metrics")),
+            },
         )
 
     def restart_if_dead(self, say: Any) -> None:
@@ -123,14 +128,16 @@ class Command(BaseCommand):
 
     def _parts(self, port: int, logs: Path) -> list[Part]:
         logs.mkdir(parents=True, exist_ok=True)
-        granian = [str(BIN / "granian"), "--interface", "wsgi", "--host", "127.0.0.1", "--port", str(port)]
+        uvicorn = [str(BIN / "uvicorn"), "--host", "127.0.0.1", "--port", str(port), "--ws-max-size", "65536"]
+        quiet = ["--lifespan", "off", "--no-proxy-headers", "--no-access-log", "--timeout-graceful-shutdown", "3"]
         celery = [str(BIN / "celery"), "-A", "supportdesk"]
         return [
             Part(
                 "web",
-                [*granian, "--blocking-threads", "8", "supportdesk.wsgi:application"],
+                [*uvicorn, *quiet, "supportdesk.asgi:application"],
                 logs / "web.log",
                 signal.SIGTERM,
+                process="alone",
             ),
             Part("worker", [*celery, "worker", "--concurrency", "2", "--loglevel", "INFO"], logs / "worker.log"),
             Part("beat", [*celery, "beat", "--loglevel", "INFO", "--pidfile", ""], logs / "beat.log"),
@@ -167,6 +174,7 @@ class Command(BaseCommand):
             "",
             f"  Admin      {site}/admin/      for supervisors and administrators",
             f"  API        {site}/api/docs    the document itself: {site}/api/schema",
+            f"  WebSocket  ws://127.0.0.1:{port}/ws/agent/ID    see docs/api.md",
             f"  Health     {site}/readyz",
             f"  Metrics    {site}/metrics",
             f"  Logs       {logs}/web.log, worker.log, beat.log",
@@ -191,12 +199,16 @@ def _logins(site: str) -> list[str]:
         f'-H \'Content-Type: application/json\' -d \'{{"email":"{login.email}","password":"{login.password}"}}\' '
         '| sed \'s/.*"access":"\\([^"]*\\).*/\\1/\')"'
     )
+    watch = f"echo '{login.password}' | make -s manage ARGS=\"watch_feed {login.email} --url {site}\""
     return [
         "  Logins (of the demo only)",
         *(f"    {login.role:<10}  {login.email:<{width}}  {login.password}" for login in DEMO_LOGINS),
         "",
         "  Try it:",
         f"    {curl}",
+        "",
+        "  See an agent's events as they happen:",
+        f"    {watch}",
     ]
 
 
