@@ -6,16 +6,14 @@ SUPPORTDESK_TEST_REDIS_URL name servers for tests where the embedded ones do not
 of their controller, each with a database and a Redis number of its own.
 """
 
-import atexit
 import os
-import shutil
-import tempfile
 
 import pytest
 
 from supportdesk.core.devservices import throwaway
 from supportdesk.core.devservices.binaries import Unsupported
 from supportdesk.core.devservices.state import fresh_secrets
+from supportdesk.core.observability import multiprocess
 
 WORKER = os.environ.get("PYTEST_XDIST_WORKER", "")
 
@@ -41,5 +39,4 @@ else:
     os.environ["SUPPORTDESK_ENV"] = "test"
 
 # Each process of a test run counts for itself; what tests start of ours counts where they say.
-os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(prefix="supportdesk-metrics-")
-atexit.register(shutil.rmtree, os.environ["PROMETHEUS_MULTIPROC_DIR"], ignore_errors=True)
+os.environ[multiprocess.VARIABLE] = multiprocess.throwaway()

@@ -13,7 +13,7 @@ from django.conf import settings
 from django.db import connection
 
 BIN = Path(sys.executable).parent
-PATIENCE = 40.0  # seconds for a process to be ready, or for what it was asked to be done
+PATIENCE = 60.0  # seconds for a process to be ready, or for what it was asked to be done
 
 
 def environment(**over: str) -> dict[str, str]:

@@ -27,6 +27,7 @@ from tickets.events import TicketUpdated
 pytestmark = [pytest.mark.django_db, pytest.mark.vuln]
 
 
+@pytest.mark.timeout(300)
 def test_no_personal_value_is_found_where_none_may_be(tmp_path: Path) -> None:
     marks = Marks()
     with watched() as places:

@@ -14,13 +14,16 @@ from django.core.management import call_command
 from django.db import connection
 from django.test import Client
 
+from agents import credentials, sessions
 from agents.models import Agent
-from agents.tests.builders import make_agent
+from agents.tests.builders import PASSWORD, make_agent, make_key
 from customers import services
 from customers.tests.builders import make_customer
 from supportdesk.core.devservices.state import fresh_secrets
+from supportdesk.tests import working
 from supportdesk.tests.client import Api
 from supportdesk.tests.logs import written_log
+from tickets.services import lifecycle
 
 pytestmark = pytest.mark.django_db
 CANARY = "canary5c1e"
@@ -66,6 +69,32 @@ def test_a_failed_request_tells_where_and_not_whom(broken: Any, monkeypatch: pyt
             assert (told[1]["sqlstate"], told[1]["constraint"]) == ("23505", "agent_email_unique")
         else:
             assert [one["type"] for one in told] == ["ValueError", "KeyError"]
+
+
+@pytest.mark.vuln
+def test_no_secret_in_logs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Failures with passwords, tokens, keys and cookies in scope, in a view, in a form and in a task."""
+    agent, api, browser = make_agent(role="admin"), Api(), Client(raise_request_exception=False)
+    login = {"email": agent.email, "password": PASSWORD}
+    tokens, key, browser_cookie = api.post("/api/auth/login", login).body, make_key("tickets:read"), "x" * 40
+    browser.cookies["supportdesk_admin"] = browser_cookie
+    monkeypatch.setattr(credentials, "verify", break_with_a_value)
+    monkeypatch.setattr(sessions, "_claims", break_with_a_value)
+    monkeypatch.setattr(lifecycle, "create_ticket", break_with_a_value)
+    given = {"customer_id": make_customer().pk, "subject": "x", "description": "x"}
+    with written_log() as log:
+        answers = [
+            api.post("/api/auth/login", login).status,
+            api.post("/api/auth/refresh", {"refresh": tokens["refresh"]}).status,
+            api.post("/api/tickets", given, authorization=f"Bearer {tokens['access']}").status,
+            api.post("/api/tickets", given, x_api_key=make_key("tickets:write", "customers:read")).status,
+            browser.post("/admin/login/", {"username": agent.email, "password": PASSWORD}).status_code,
+        ]
+        working.fail.apply(kwargs={"whom": key})
+    assert answers == [500] * 5
+    secrets = [PASSWORD, tokens["access"], tokens["refresh"], key, browser_cookie, agent.email, CANARY]
+    assert [secret for secret in secrets if secret in log.getvalue()] == []
+    assert [line["event"] for line in log.lines() if "exception" in line] == ["unhandled"] * 5 + ["task failed"]
 
 
 @pytest.mark.vuln

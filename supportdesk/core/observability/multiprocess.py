@@ -5,8 +5,11 @@ client keeps each process's counts in files of PROMETHEUS_MULTIPROC_DIR, and add
 counted stays counted after its end; the first process of a new start begins afresh. See ADR 16.
 """
 
+import atexit
 import fcntl
 import os
+import shutil
+import tempfile
 from pathlib import Path
 
 from django.core.exceptions import ImproperlyConfigured
@@ -37,3 +40,10 @@ def share(folder: Path) -> None:
         for old in folder.glob("*.db"):
             old.unlink(missing_ok=True)
     fcntl.flock(lock, fcntl.LOCK_SH)
+
+
+def throwaway() -> str:
+    """A folder that ends with this process."""
+    folder = tempfile.mkdtemp(prefix="supportdesk-metrics-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
