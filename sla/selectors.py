@@ -5,10 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db import connection
-from django.db.models import F, Q
+from django.db.models import F
 
-from agents.enums import Role
-from agents.models import Agent, AgentQuerySet
 from sla import hours, versions, wording
 from sla.clock import State
 from sla.models import Policy, PolicyVersion, SLAAlert, SLAClock, TicketSLA
@@ -18,7 +16,6 @@ from sla.models.policy import PolicyQuerySet
 from supportdesk.core.actor import Actor
 from supportdesk.core.errors import NotFound
 from tickets import selectors as tickets
-from tickets.models import Ticket
 
 CAUSES = {
     "created": "",
@@ -116,15 +113,6 @@ def at_risk(actor: Actor, *, now: datetime) -> SLAClockQuerySet:
         department_name=F("ticket__department__name"),
         calendar_version_id=F("ticket__sla__calendar_version_id"),
     )
-
-
-def to_be_told(ticket: Ticket) -> AgentQuerySet:
-    """Whom a warning or a breach concerns today: the ticket's agent, and the supervisors who lead its department, or
-    who lead none in particular and so all.
-    """
-    supervisors = Q(role=Role.SUPERVISOR) & (Q(leads=ticket.department_id) | Q(leads__isnull=True))
-    active = Agent.objects.get_queryset().filter(is_active=True)
-    return active.filter(supervisors | Q(pk=ticket.assignee_id)).distinct()
 
 
 def unused_tags(tags: Iterable[str]) -> list[str]:

@@ -13,7 +13,7 @@ from agents import handlers as agents
 from agents.events import AgentAvailabilityChanged, AgentRoleChanged, AgentUpdated
 from customers.events import CustomerErased
 from sla import handlers as sla
-from sla.events import ApplicationBegun
+from sla.events import ApplicationBegun, SLABreached, SLAWarned
 from supportdesk.core.events import After, DomainEvent, Reactions
 from tickets import events
 from tickets import handlers as tickets
@@ -31,6 +31,8 @@ REACTIONS: Mapping[type[DomainEvent], Reactions] = {
     AgentUpdated: Reactions(within=(tickets.forget_available_agents,), durable=(tickets.meet_changed,)),
     ApplicationBegun: Reactions(durable=(sla.apply_policy,)),
     CustomerErased: Reactions(within=(tickets.erase_conversations, sla.erase_reasons)),
+    SLABreached: Reactions(push=(sla.tell_of_deadline,)),
+    SLAWarned: Reactions(push=(sla.tell_of_deadline,)),
     events.AttachmentAdded: Reactions(push=TELL),
     events.FollowUpOpened: Reactions(push=TELL),
     events.MessageAdded: Reactions(

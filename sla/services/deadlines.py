@@ -198,5 +198,5 @@ def _event(one: _Due) -> DeadlineEvent:
         subject_id=one.clock.ticket_id,
         metric=one.clock.metric,
         cycle=one.clock.cycle,
-        due_at=due_at.isoformat() if due_at else None,
+        due_at=f"{due_at.astimezone(UTC).replace(tzinfo=None).isoformat()}Z" if due_at else None,
     )

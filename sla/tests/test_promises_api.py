@@ -10,7 +10,6 @@ from django.utils import timezone
 
 from agents.models import Agent
 from agents.tests.builders import SYSTEM, actor_of, make_agent, make_department, make_key
-from sla import selectors
 from sla.api.filters import BreachFilter
 from sla.clock import Metric
 from sla.models import SLAAlert, SLAClock
@@ -22,8 +21,8 @@ from supportdesk.tests.client import Api, counted_statements
 from supportdesk.tests.races import race
 from tickets.enums import Priority, Sender, Status
 from tickets.models import Ticket
-from tickets.services import assignment, lifecycle
-from tickets.tests.builders import make_ticket, say
+from tickets.services import lifecycle
+from tickets.tests.builders import assign, make_ticket, say
 
 pytestmark = pytest.mark.django_db
 START = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
@@ -171,7 +170,7 @@ def test_at_risk_is_filtered_and_paged(api: Api) -> None:
     now, here, agent = timezone.now(), make_department(), make_agent()
     first = at_risk(now, department=here)
     second = at_risk(now + timedelta(seconds=1))
-    assignment.assign(ticket_id=second.pk, agent_id=agent.pk, by=SYSTEM, now=now)
+    assign(second, agent, now=now)
 
     def found(**query: Any) -> list[int]:
         answer = api.get("/api/sla/at-risk", **query)
@@ -227,9 +226,10 @@ def broken(now: datetime, **given: Any) -> SLAAlert:
 
 
 def test_a_breach_says_when_and_whose_it_was(api: Api) -> None:
-    now, here, agent = timezone.now(), make_department(), make_agent(name="Mina Osei")
+    now, here = timezone.now(), make_department()
+    agent = make_agent(name="Mina Osei", department=here)
     ticket = make_ticket(now=now - 40 * MINUTE, priority=Priority.URGENT, department=here, subject="Late")
-    assignment.assign(ticket_id=ticket.pk, agent_id=agent.pk, by=SYSTEM, now=now - 30 * MINUTE)
+    assign(ticket, agent, now=now - 30 * MINUTE)
     raise_due(now)
     (row,) = api.get("/api/sla/breaches").body["results"]
     assert row["ticket"] == {"id": ticket.pk, "subject": "Late", "status": "open", "priority": "urgent"}
@@ -245,7 +245,7 @@ def test_breaches_are_filtered_newest_first(api: Api) -> None:
     old = broken(now - HOUR, department=here)
     new = broken(now)
     change_owner = make_ticket(now=now - 3 * HOUR, priority=Priority.HIGH)
-    assignment.assign(ticket_id=change_owner.pk, agent_id=agent.pk, by=SYSTEM, now=now - 2 * HOUR)
+    assign(change_owner, agent, now=now - 2 * HOUR)
     raise_due(now)
     high = SLAAlert.objects.breaches().get(ticket=change_owner)
 
@@ -330,22 +330,6 @@ def test_lists_hold_what_the_caller_may_see_and_no_more() -> None:
     for path in ("breaches", "at-risk"):
         assert Api().get(f"/api/sla/{path}").status == 401
         assert Api(make_key("agents:read")).get(f"/api/sla/{path}").status == 403
-
-
-def test_those_are_told_whom_it_concerns() -> None:
-    here, there = make_department(), make_department()
-    owner = make_agent(department=there)
-    lead, everywhere = make_agent(role="supervisor", leads=[here]), make_agent(role="supervisor")
-    make_agent(role="supervisor", leads=[there])
-    gone = make_agent(role="supervisor", leads=[here])
-    Agent.objects.get_queryset().filter(pk=gone.pk).update(is_active=False)
-    make_agent(department=here)
-    make_agent(role="admin")
-    ticket = make_ticket(department=here)
-    assert set(selectors.to_be_told(ticket)) == {lead, everywhere}
-    ticket = assignment.assign(ticket_id=ticket.pk, agent_id=owner.pk, by=SYSTEM, now=timezone.now()).ticket
-    assert set(selectors.to_be_told(ticket)) == {owner, lead, everywhere}
-    assert set(selectors.to_be_told(make_ticket())) == {everywhere}
 
 
 # Statements and plans

@@ -34,6 +34,10 @@ DECLARED = {
     "tickets.Attachment": "exported (what it is), erased with its file",
     "tickets.Assignment": "kept from the person (agents and times), erased (transfer_reason)",
     "tickets.AssignmentDecision": "kept: ids, numbers, codes and times only",
+    "sla.TicketSLA": "kept: ids and instants only",
+    "sla.SLAClock": "kept: ids and instants only",
+    "sla.SLAPause": "kept: instants only",
+    "sla.SLAAlert": "kept from the person, erased (reason)",
     "tickets.TicketText": "follows the texts it is made of",
     "tickets.Watch": "kept while the ticket is open in a tab: agents and times only",
 }

@@ -58,13 +58,15 @@ def tell(occurrence: Occurrence, *, now: datetime) -> int:
     return _update(ticket, _concerned(ticket, now), occurrence, now)
 
 
-def warn(occurrence: Occurrence, *, ticket_id: int, now: datetime) -> int:
-    """Tells the ticket's agent and the supervisors of its department that a promise is about to be broken."""
+def warn(occurrence: Occurrence, *, ticket_id: int, details: Mapping[str, int | str], now: datetime) -> int:
+    """Tells the ticket's agent and the supervisors of its department that a promise is about to be broken, or was;
+    returns how many.
+    """
     ticket = Ticket.objects.filter(pk=ticket_id).first()
     if ticket is None:
         return 0
     agents = Agent.objects.get_queryset().supervising(ticket.department_id, or_id=ticket.assignee_id)
-    return _append(FeedKind.SLA_WARNING, ticket, agents, occurrence, _Change(names=[]), now)
+    return _append(FeedKind.SLA_WARNING, ticket, agents, occurrence, _Change(names=[], details=details), now)
 
 
 def _announce(ticket: Ticket, agents: AgentQuerySet, occurrence: Occurrence, now: datetime) -> int:

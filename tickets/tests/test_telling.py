@@ -172,9 +172,9 @@ def test_a_ticket_that_was_given_to_somebody_meanwhile_is_not_announced(team: Te
 
 def test_a_warning_goes_to_the_agent_and_the_supervisors_of_the_department(team: Team, ticket: Ticket) -> None:
     occurrence = occurrence_of(events.TicketUpdated(subject_id=ticket.pk, fields=[]))
-    assert telling.warn(occurrence, ticket_id=ticket.pk, now=timezone.now()) == 3
+    assert telling.warn(occurrence, ticket_id=ticket.pk, details={}, now=timezone.now()) == 3
     assert told(team, "sla_warning") == {"owner", "supervisor", "leads_all"}
-    assert telling.warn(occurrence, ticket_id=999_999, now=timezone.now()) == 0
+    assert telling.warn(occurrence, ticket_id=999_999, details={}, now=timezone.now()) == 0
 
 
 def test_an_agents_status_is_told_to_their_department_and_its_supervisors(team: Team) -> None:

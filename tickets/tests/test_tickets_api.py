@@ -72,7 +72,8 @@ def test_open_a_ticket_with_every_field(me: Api) -> None:
     assert ticket["waiting_since"] == ticket["created_at"]
     assert ticket["created_at"].endswith("Z")
     assert answer.body["customer"]["id"] == given["customer_id"]
-    assert (answer.body["assignment"], answer.body["sla"], answer.body["ai_insights"]) == (None, None, None)
+    assert (answer.body["assignment"], answer.body["ai_insights"]) == (None, None)
+    assert answer.body["sla"]["first_response"]["state"] == "running"
 
 
 def test_opening_leaves_two_facts_and_the_first_message(me: Api) -> None:
@@ -267,7 +268,7 @@ def test_the_detail_has_five_parts(me: Api) -> None:
     assert found["ticket"]["assignee"] == {"id": agent.pk, "name": agent.name}
     assert found["assignment"]["agent"] == {"id": agent.pk, "name": agent.name}
     assert found["assignment"]["reason"] == "manual"
-    assert (found["sla"], found["ai_insights"]) == (None, None)
+    assert (found["sla"]["policy"]["name"], found["ai_insights"]) == ("Default", None)
 
 
 def test_a_change_is_one_version_and_its_facts(me: Api) -> None:
@@ -367,7 +368,7 @@ def test_statements_are_few_and_the_same_for_one_and_three(me: Api) -> None:
     with counted_statements() as longer_detail:
         me.get(f"/api/tickets/{ticket.pk}")
     assert len(one) == len(three) == 2  # the token, the page
-    assert len(detail) == len(longer_detail) == 4  # the token, the ticket, identities, audit
+    assert len(detail) == len(longer_detail) == 5  # the token, the ticket, identities, audit, promises
 
 
 def test_statements_of_writes(me: Api) -> None:
@@ -376,8 +377,10 @@ def test_statements_of_writes(me: Api) -> None:
         made = me.post("/api/tickets", given).body["ticket"]
     with counted_statements() as said:
         me.post(f"/api/tickets/{made['id']}/messages", {"body": "Hello"})
-    assert len(created) == 7  # token, customer, ticket, message, facts, what is to follow, identities
-    assert len(said) == 8  # token, ticket, message, ticket, fact, what is to follow, author, files
+    # token, customer, ticket, message, facts, policies, clocks, what is to follow, identities, promises
+    assert len(created) == 10
+    # token, ticket, message, ticket, fact, clocks read, clocks written, what is to follow, author, files
+    assert len(said) == 10
 
 
 def _by() -> Any:
