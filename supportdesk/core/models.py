@@ -54,6 +54,9 @@ class DeliveryQuerySet(models.QuerySet["Delivery"]):
     def pending(self) -> "DeliveryQuerySet":
         return self.filter(state=DeliveryState.PENDING)
 
+    def dead(self) -> "DeliveryQuerySet":
+        return self.filter(state=DeliveryState.DEAD)
+
 
 class Delivery(models.Model):
     """One reaction to one event, to be run once: written in the transaction of the event, worked off after it.
@@ -91,6 +94,7 @@ class Delivery(models.Model):
                 name="delivery_turn",
             ),
             models.Index(fields=["finished_at"], condition=Q(finished_at__isnull=False), name="delivery_finished"),
+            models.Index(fields=["id"], condition=Q(state="dead"), name="delivery_dead"),
         ]
 
     def __str__(self) -> str:

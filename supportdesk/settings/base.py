@@ -165,6 +165,7 @@ MIDDLEWARE = [
 
 ROOT_URLCONF = "supportdesk.urls"
 REACTIONS = "supportdesk.reactions.REACTIONS"
+COLLECTORS = ("supportdesk.core.observability.gauges.Parts", "supportdesk.figures.Desk")  # of gauges, at a scrape
 WSGI_APPLICATION = "supportdesk.wsgi.application"
 APPEND_SLASH = False
 TEMPLATES: list[dict[str, Any]] = [

@@ -4,13 +4,13 @@ import hmac
 
 from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse
+from django.utils.module_loading import import_string
 from django.views.decorators.http import require_safe
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from supportdesk.core.network import is_direct, stands_in
 from supportdesk.core.observability import multiprocess
-from supportdesk.core.observability.gauges import Parts
 
 
 @require_safe
@@ -39,5 +39,6 @@ def exposition(*, with_gauges: bool) -> bytes:
     registry = CollectorRegistry()
     MultiProcessCollector(registry, path=settings.METRICS_FOLDER)  # type: ignore[no-untyped-call]
     if with_gauges:
-        registry.register(Parts())
+        for collector in settings.COLLECTORS:
+            registry.register(import_string(collector)())
     return generate_latest(registry)
