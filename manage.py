@@ -14,6 +14,7 @@ from supportdesk.core.observability.logs import log_crash
 
 def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "supportdesk.settings.base")
+    os.environ["SUPPORTDESK_PROCESS"] = "command"  # also in a container that serves: `migrate` must not meet its pool
     environment = os.environ.get("SUPPORTDESK_ENV", "")
     if environment in {"", "production"}:
         sys.excepthook = log_crash  # Python's own would print the exception's text, and with it whose data it was

@@ -202,43 +202,61 @@ STORAGES = {
     },
 }
 
+# --- Processes -------------------------------------------------------------------------------------------------------
+
+# Who may hold how many database connections: processes, and connections of each. Dockerfile and compose.yaml start what
+# stands here, and a test adds it up and compares. See ADR 19.
+CONNECTIONS = {
+    "web": (2, 4),  # granian: a connection per thread, kept
+    "sockets": (1, 6),  # uvicorn: the pool's size
+    "alone": (1, 12),  # uvicorn on a platform of one service, instead of web and sockets
+    "worker": (2, 1),  # celery: one per child, kept
+    "beat": (1, 1),
+    "command": (1, 2),  # migrate before the others start, and what an operator runs beside them, one at a time
+}
+MOST_CONNECTIONS = 20
+PROCESS = environment.get("SUPPORTDESK_PROCESS", "").strip() or "command"
+if PROCESS not in CONNECTIONS:
+    raise ImproperlyConfigured(f"SUPPORTDESK_PROCESS must be one of: {', '.join(CONNECTIONS)}.")
+POOLED = PROCESS in {"sockets", "alone"}  # many threads, each for a moment
+SERVING = POOLED or PROCESS == "web"
+
 # --- Database and Redis ----------------------------------------------------------------------------------------------
 
-# A WSGI thread keeps its connection: opening one per request costs more than most requests do. The server ends a
-# statement, a lock wait or an idle transaction before the client gives up; commands and workers have more time.
+# A WSGI thread keeps its connection: opening one per request costs more than most requests do. Under ASGI threads come
+# and go, so they share a pool. What serves ends a statement, a lock wait or an idle transaction before its client gives
+# up; commands and workers have more time.
 DATABASES = {"default": database("DATABASE_URL")}
 DATABASES["default"] |= {
     "ENGINE": "django_prometheus.db.backends.postgresql",  # Django's own, with statements and connections counted
-    "CONN_MAX_AGE": None,
+    "CONN_MAX_AGE": 0 if POOLED else None,
     "CONN_HEALTH_CHECKS": True,
     "HOST": unquote(str(DATABASES["default"]["HOST"])),  # a socket's folder stands percent-encoded in a URL
 }
 DATABASES["default"].setdefault("OPTIONS", {})
 DATABASES["default"]["OPTIONS"] |= {
+    "application_name": f"supportdesk-{PROCESS}",
     "connect_timeout": 5,
     "options": " ".join(
         [
-            f"-c statement_timeout={env.int('SUPPORTDESK_STATEMENT_TIMEOUT_MS', default=0)}",
-            f"-c lock_timeout={env.int('SUPPORTDESK_LOCK_TIMEOUT_MS', default=0)}",
-            f"-c idle_in_transaction_session_timeout={env.int('SUPPORTDESK_IDLE_TIMEOUT_MS', default=0)}",
+            f"-c statement_timeout={env.int('SUPPORTDESK_STATEMENT_TIMEOUT_MS', default=5_000 if SERVING else 0)}",
+            f"-c lock_timeout={env.int('SUPPORTDESK_LOCK_TIMEOUT_MS', default=2_000 if SERVING else 0)}",
+            f"-c idle_in_transaction_session_timeout="
+            f"{env.int('SUPPORTDESK_IDLE_TIMEOUT_MS', default=10_000 if SERVING else 0)}",
         ]
     ),
 }
-# Under ASGI many threads need a connection, each for a moment: they share a pool, and keep nothing. `alone` serves HTTP
-# as well.
-PROCESS = environment.get("SUPPORTDESK_PROCESS", "")
-if PROCESS in {"sockets", "alone"}:
-    DATABASES["default"]["CONN_MAX_AGE"] = 0
+if POOLED:
     DATABASES["default"]["OPTIONS"]["pool"] = {
         "min_size": 1,
-        "max_size": {"sockets": 6, "alone": 12}[PROCESS],
+        "max_size": CONNECTIONS[PROCESS][1],
         "timeout": 5,  # seconds to wait for one
         "reconnect_timeout": 2,  # then whoever asks next begins anew; longer, and the pauses between tries grow
     }
 # The role that owns the tables; `migrate` connects as it and leaves the role above what it needs. See ADR 14.
 OWNER_URL = "SUPPORTDESK_MIGRATION_DATABASE_URL"
 MIGRATION_DATABASE = database(OWNER_URL if environment.get(OWNER_URL) else "DATABASE_URL")
-DATABASE_CONNECTIONS = env.int("SUPPORTDESK_DATABASE_CONNECTIONS", default=20)  # of all processes together
+DATABASE_CONNECTIONS = env.int("SUPPORTDESK_DATABASE_CONNECTIONS", default=MOST_CONNECTIONS)  # of all, for the gauge
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 REDIS_URL = required("REDIS_URL")

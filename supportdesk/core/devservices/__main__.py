@@ -6,6 +6,7 @@ import shutil
 import sys
 from pathlib import Path
 
+from supportdesk.core.devservices import state
 from supportdesk.core.devservices.binaries import Unsupported
 from supportdesk.core.devservices.clients import ensure
 from supportdesk.core.devservices.supervisor import reset, supervise
@@ -23,7 +24,12 @@ def main() -> int:
     watch.add_argument("--database", action="store_true")
     watch.add_argument("--redis", action="store_true")
     actions.add_parser("reset", help="delete the demo's data and secrets")
+    env = actions.add_parser("env", help="print the variables of a new deployment by compose.yaml")
+    env.add_argument("site", help="the host that is served, such as desk.example.com")
     chosen = parser.parse_args()
+    if chosen.action == "env":
+        print("\n".join(f"{name}={value}" for name, value in state.fresh_deployment(chosen.site).items()))
+        return 0
     if chosen.action == "reset":
         return reset(ROOT)
     if chosen.action == "supervise":

@@ -76,6 +76,16 @@ def fresh_secrets() -> dict[str, str]:
     }
 
 
+def fresh_deployment(site: str) -> dict[str, str]:
+    """What compose.yaml asks for: the host, a password for each of the roles and servers, and the secrets."""
+    passwords = ("SUPPORTDESK_OWNER_PASSWORD", "SUPPORTDESK_DATABASE_PASSWORD", "SUPPORTDESK_REDIS_PASSWORD")
+    return {
+        "SUPPORTDESK_SITE": site,
+        **{name: secrets.token_urlsafe(32) for name in passwords},  # they stand in URLs
+        **fresh_secrets(),
+    }
+
+
 def write_private(path: Path, text: str) -> None:
     """Replaces the file in one step, readable by its owner only."""
     draft = path.with_suffix(f".{os.getpid()}")

@@ -130,6 +130,7 @@ class Command(BaseCommand):
         logs.mkdir(parents=True, exist_ok=True)
         uvicorn = [str(BIN / "uvicorn"), "--host", "127.0.0.1", "--port", str(port), "--ws-max-size", "65536"]
         quiet = ["--lifespan", "off", "--no-proxy-headers", "--no-access-log", "--timeout-graceful-shutdown", "3"]
+        children = str(settings.CONNECTIONS["worker"][0])
         celery = [str(BIN / "celery"), "-A", "supportdesk"]
         return [
             Part(
@@ -139,8 +140,13 @@ class Command(BaseCommand):
                 signal.SIGTERM,
                 process="alone",
             ),
-            Part("worker", [*celery, "worker", "--concurrency", "2", "--loglevel", "INFO"], logs / "worker.log"),
-            Part("beat", [*celery, "beat", "--loglevel", "INFO", "--pidfile", ""], logs / "beat.log"),
+            Part(
+                "worker",
+                [*celery, "worker", "--concurrency", children, "--loglevel", "INFO"],
+                logs / "worker.log",
+                process="worker",
+            ),
+            Part("beat", [*celery, "beat", "--loglevel", "INFO", "--pidfile", ""], logs / "beat.log", process="beat"),
         ]
 
     def _refuse_taken(self, port: int) -> None:
