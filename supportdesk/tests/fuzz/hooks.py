@@ -51,6 +51,7 @@ BEYOND_THE_DOCUMENT = (
     r"invalid_text ((changes\.)?attributes|query)",
     "required changes",  # an empty object is a change of one ticket, and none of many
     "repeated tickets",  # distinct in the id only
+    "same_agent agent_id",  # who has the ticket already
     "invalid_choice assignee|invalid sender",  # an API key has no tickets of its own, and replies to nobody
     "empty file",  # minLength counts characters
     "program_refused",
