@@ -37,6 +37,8 @@ class Login:
 class AccessTokenAuthentication(BaseAuthentication):
     """`Authorization: Bearer <access token>`. One indexed read; a login that ended is refused at once."""
 
+    failures = (BadAccessToken,)
+
     def authenticate(self, request: Request) -> tuple[Agent, Login] | None:
         scheme, _, token = get_authorization_header(request).partition(b" ")
         if scheme.lower() != b"bearer":
@@ -62,6 +64,8 @@ class MachineLogin:
 
 class ApiKeyAuthentication(BaseAuthentication):
     """`X-API-Key: sdk_…`. One indexed read; a key that expired or was revoked is refused at once."""
+
+    failures = (keys.BadApiKey,)
 
     def authenticate(self, request: Request) -> tuple[None, MachineLogin] | None:
         text = request.headers.get(API_KEY_HEADER)

@@ -49,6 +49,8 @@ class WrongProcess(DomainError):
 class StreamTicketAuthentication(BaseAuthentication):
     """`X-Stream-Ticket: <ws-ticket>`, which is used up by that."""
 
+    failures = (passes.BadPass,)
+
     def authenticate(self, request: Request) -> tuple[Agent, Login] | None:
         text = request.headers.get(HEADER)
         if text is None:

@@ -55,7 +55,7 @@ def test_filters_on_hidden_fields_do_not_tell_of_others() -> None:
 def test_only_administrators_create_agents() -> None:
     for role in ("agent", "senior", "supervisor"):
         answer = Api(make_agent(role=role)).post("/api/agents", NEW)
-        assert (answer.status, answer.body["code"]) == (403, "permission_denied")
+        assert (answer.status, answer.body["code"]) == (403, "forbidden")
     assert Api().post("/api/agents", NEW).status == 401
     made = Api(make_agent(role="admin")).post("/api/agents", NEW | {"languages": ["DE"], "capacity": 3})
     assert made.status == 201

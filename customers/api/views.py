@@ -73,7 +73,7 @@ class CustomerViewSet(ApiViewSet):
         request_example=examples.UPDATE,
         returns=CustomerOut,
         example=examples.CUSTOMER | {"phone": None, "language": "en", "version": 2},
-        errors=[services.IdentityTaken],
+        errors=[services.IdentityTaken, services.Erased],
     )
     def partial_update(self, request: Request, pk: int) -> Response:
         by, now, changes = self.actor, self.now, self.read(CustomerUpdate)

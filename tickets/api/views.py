@@ -12,6 +12,7 @@ from rest_framework.response import Response
 from agents.enums import EVERY_ROLE, Role, Scope
 from agents.models import Agent
 from customers.audit import record_read
+from customers.services import Erased
 from supportdesk.core.actor import ActorKind
 from supportdesk.core.api import trimming
 from supportdesk.core.api.filters import refuse_unknown
@@ -112,7 +113,7 @@ class TicketViewSet(ApiViewSet):
         returns=TicketDetail,
         example=examples.CREATED,
         status=201,
-        errors=[lifecycle.ExternalIdTaken],
+        errors=[lifecycle.ExternalIdTaken, Erased],
     )
     def create(self, request: Request) -> Response:
         data = self.read(TicketCreate)
@@ -224,7 +225,7 @@ class MessageViewSet(OnTicketViewSet):
         returns=MessagePosted,
         example=examples.POSTED,
         status=201,
-        errors=[conversation.TicketClosed, conversation.MessageExternalIdTaken, NewerMessages],
+        errors=[conversation.TicketClosed, conversation.MessageExternalIdTaken, NewerMessages, Erased],
     )
     def create(self, request: Request, pk: int) -> Response:
         """A customer's message reopens a ticket that waits or is resolved; on a closed one it opens a follow-up."""

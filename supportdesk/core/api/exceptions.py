@@ -25,6 +25,7 @@ TITLES = {
     405: "Method not allowed",
     406: "Not acceptable",
     409: "Conflict",
+    411: "Length required",
     412: "Precondition failed",
     413: "Content too large",
     415: "Unsupported media type",
@@ -36,6 +37,12 @@ TITLES = {
 }
 
 log = structlog.get_logger("supportdesk.errors")
+
+
+class Undecryptable(Unavailable):
+    """Stored data cannot be read with the keys that we hold; somebody must look after them."""
+
+    code = "decryption_failed"
 
 
 def problem_body(*, status: int, code: str, detail: str, errors: tuple[FieldError, ...] = ()) -> dict[str, Any]:
@@ -114,7 +121,9 @@ def as_domain_error(raised: Exception) -> DomainError | None:
             return Unavailable("The database does not answer. Try again soon.", retry_after=RETRY_AFTER_SECONDS)
         case DecryptionError():
             log.error("decryption failed", reason=str(raised))
-            return Unavailable("Stored data cannot be read with the keys we hold.", code="decryption_failed")
+            return Undecryptable("Stored data cannot be read with the keys we hold.")
+        case exceptions.PermissionDenied():
+            return Forbidden(str(raised.detail))
         case exceptions.ValidationError():
             return _validation(raised)
         case exceptions.APIException():

@@ -18,8 +18,17 @@ class BodyTooLarge(DomainError):
     code = "body_too_large"
 
 
+class LengthRequired(DomainError):
+    """The body comes in chunks, without a `Content-Length` that says how large it is."""
+
+    status = 411
+    code = "length_required"
+
+
 class RequestGuardMiddleware:
-    """Refuses a body announced as too large before a byte of it is read, and NUL or broken text in path and query."""
+    """Refuses a body that is announced as too large, or not announced, before a byte of it is read, and NUL or broken
+    text in path and query.
+    """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -38,6 +47,8 @@ def body_too_large(limit: int) -> BodyTooLarge:
 
 
 def _check_length(request: HttpRequest) -> None:
+    if "HTTP_TRANSFER_ENCODING" in request.META:
+        raise LengthRequired("The body comes in chunks. Send it whole, with its Content-Length.")
     announced = request.META.get("CONTENT_LENGTH") or "0"
     limit = settings.MAX_BODY_BYTES
     if request.path.endswith(UPLOADS) and request.content_type == "multipart/form-data":

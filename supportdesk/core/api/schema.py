@@ -9,9 +9,9 @@ from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiRespo
 from rest_framework import serializers
 
 from supportdesk.core.api import idempotency, trimming
-from supportdesk.core.api.exceptions import CONTENT_TYPE, TITLES, problem_body
+from supportdesk.core.api.exceptions import CONTENT_TYPE, TITLES, Undecryptable, problem_body
 from supportdesk.core.api.fields import Documented, StrictSerializer
-from supportdesk.core.api.guards import BodyTooLarge
+from supportdesk.core.api.guards import BodyTooLarge, LengthRequired
 from supportdesk.core.api.idempotency import InProgress, KeyReused
 from supportdesk.core.api.permissions import ANYONE
 from supportdesk.core.api.views import VERSION, VERSION_HEADER
@@ -52,6 +52,12 @@ class NotAcceptable(DomainError):
 
     status = 406
     code = "not_acceptable"
+
+
+class Unparsable(DomainError):
+    """The body is not a JSON object in UTF-8, names a member twice, or is nested too deeply."""
+
+    code = "parse_error"
 
 
 class UnsupportedMediaType(DomainError):
@@ -199,15 +205,16 @@ class ProblemAutoSchema(AutoSchema):
         return bodies
 
     def _failures(self) -> list[type[DomainError]]:
-        failures: list[type[DomainError]] = [InvalidInput, NotAcceptable, TooManyRequests, Unavailable]
+        failures: list[type[DomainError]] = [InvalidInput, NotAcceptable, TooManyRequests, Unavailable, Undecryptable]
         if not self._is_open():
             failures += [NotAuthenticated, Forbidden]
+            failures += [one for way_in in self.view.get_authenticators() for one in way_in.failures]
         if self._takes_idempotency_key():
             failures += [KeyReused, InProgress]
         if "{" in self.path:
             failures.append(NotFound)
         if self.method in {"POST", "PATCH"}:
-            failures += [BodyTooLarge, UnsupportedMediaType]
+            failures += [Unparsable, LengthRequired, BodyTooLarge, UnsupportedMediaType]
         if self.method in {"PATCH", "DELETE"} and self._is_versioned:
             failures.append(StaleVersion)
         return [*failures, *self._action.documented_errors]

@@ -63,6 +63,12 @@ def test_a_body_above_the_limit_is_a_413(me: Api) -> None:
     assert me.send("POST", "/api/customers", just).fields == {"address": "max_length"}
 
 
+def test_a_body_in_chunks_is_a_411(me: Api) -> None:
+    """The WSGI server would hand us none of it, and we would say that every field is missing."""
+    answer = me.send("POST", "/api/customers", {"name": "Zoë"}, transfer_encoding="chunked")
+    assert (answer.status, answer.body["code"]) == (411, "length_required")
+
+
 @pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x"])
 def test_another_media_type_is_a_415(me: Api, kind: str) -> None:
     answer = me.send("POST", "/api/customers", b"name=a", content_type=kind)
