@@ -69,7 +69,7 @@ class Score:
     vip: int  # 1: the customer is a VIP and the agent no senior
     owner: int  # 1: somebody else had the ticket before
     language: int  # 1: the agent does not speak the ticket's language
-    load: Fraction  # share of the capacity that is taken
+    load: Fraction  # share of the capacity that is taken, see _share
     idle: datetime  # the last assignment
     id: int
 
@@ -134,10 +134,19 @@ def _score(need: Need, candidate: Candidate) -> Score:
         vip=int(need.vip and not candidate.senior),
         owner=int(need.preferred is not None and need.preferred != candidate.id),
         language=int(not _speaks(candidate, need.language)),
-        load=Fraction(candidate.load, candidate.capacity * ONE),
+        load=_share(candidate),
         idle=candidate.last_assigned_at or _NEVER,
         id=candidate.id,
     )
+
+
+def _share(candidate: Candidate) -> Fraction:
+    """How full the agent is, halfway into the next ticket. Before it, small capacities would get more than their part,
+    and after it large ones, by what rounding does to shares. Those who have nothing to do are equal, and take turns.
+    """
+    if candidate.load == 0:
+        return Fraction(0)
+    return Fraction(2 * candidate.load + ONE, 2 * candidate.capacity * ONE)
 
 
 def _speaks(candidate: Candidate, language: str) -> bool:

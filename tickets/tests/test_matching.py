@@ -115,10 +115,19 @@ def test_the_id_decides_between_equals() -> None:
     assert choose(NEED, []).chosen is None
 
 
-def test_the_load_is_compared_to_the_capacity_and_exactly() -> None:
+def test_the_load_is_compared_to_the_capacity_halfway_into_the_next_ticket() -> None:
     assert chosen(NEED, agent(1, load=2 * ONE, capacity=4), agent(2, load=4 * ONE, capacity=10)) == 2
-    equal = choose(NEED, [agent(1, load=20, capacity=2), agent(2, load=30, capacity=3, last_assigned_at=NOON)])
-    assert (equal.chosen, equal.tie_break) == (1, "idle")  # as decimal fractions, 0.3 / 3 is less than 0.2 / 2
+    assert chosen(NEED, agent(1, load=2 * ONE, capacity=4), agent(2, load=6 * ONE, capacity=10)) == 1
+    equal = choose(NEED, [agent(1, load=40, capacity=3), agent(2, load=130, capacity=6, last_assigned_at=NOON)])
+    assert (equal.chosen, equal.tie_break) == (1, "idle")  # 0.9 of 3 and 1.8 of 6
+
+
+def test_who_has_nothing_to_do_comes_before_who_has_and_takes_turns_with_the_others() -> None:
+    small = agent(1, capacity=2, last_assigned_at=NOON - timedelta(hours=1))
+    large = agent(2, capacity=20, last_assigned_at=NOON)
+    assert chosen(NEED, small, large) == 1
+    assert chosen(NEED, replace(small, load=25), large) == 2
+    assert chosen(NEED, small, replace(large, load=25)) == 1
 
 
 def test_who_never_had_a_ticket_has_waited_longest() -> None:
