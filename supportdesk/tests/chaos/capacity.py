@@ -20,7 +20,7 @@ from tickets.matching import ONE, Candidate
 from tickets.models import AssignmentDecision, Ticket
 from tickets.services import assignment, candidates
 
-PROCESSES, THREADS = 4, 5
+THREADS = 5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +43,7 @@ def run(setting: Setting) -> Outcome:
     tally: Counter[str] = Counter()
     seconds = 0.0
     fault = DRILL.faults.get(setting.broken)
-    with crew(processes=PROCESSES, threads=THREADS, fault=fault) as rivals:
+    with crew(processes=4 if setting.full else 2, threads=THREADS, fault=fault) as rivals:
         rivals.race(desk.get_ready, [key] * rivals.rivals)
         for _ in range(rounds):
             ids = [ticket.pk for ticket in desk.make_tickets(tickets, department)]

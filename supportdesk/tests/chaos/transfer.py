@@ -15,7 +15,7 @@ from tickets.models import Assignment, AssignmentDecision, Ticket
 from tickets.services import assignment
 from tickets.tests.builders import assign
 
-PROCESSES, THREADS = 4, 2
+RIVALS = 8
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,13 +36,13 @@ def transfer(wish: Wish) -> tuple[int, Any]:
 
 
 def run(setting: Setting) -> Outcome:
-    rounds = 500 if setting.full else 25
-    department, team = desk.make_team(9, capacity=1)
+    rounds, processes = (500, 4) if setting.full else (20, 2)
+    department, team = desk.make_team(RIVALS + 1, capacity=1)
     key, (ticket,) = desk.make_machine(), desk.make_tickets(1, department)
     owner = team[0].pk
     assign(ticket, team[0])
     one_winner = told = errors = 0
-    with crew(processes=PROCESSES, threads=THREADS, fault=DRILL.faults.get(setting.broken)) as rivals:
+    with crew(processes=processes, threads=RIVALS // processes, fault=DRILL.faults.get(setting.broken)) as rivals:
         for _ in range(rounds):
             others = [agent.pk for agent in team if agent.pk != owner]
             wishes = [Wish(key=key, ticket=ticket.pk, before=owner, after=after) for after in others]
@@ -63,7 +63,7 @@ def run(setting: Setting) -> Outcome:
             "load_of_owner": (loads[owner], ONE),
             "errors_5xx": (errors, 0),
         },
-        shown={"rounds": rounds, "rivals": PROCESSES * THREADS},
+        shown={"rounds": rounds, "rivals": RIVALS},
     )
 
 

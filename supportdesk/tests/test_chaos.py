@@ -1,0 +1,61 @@
+"""The drills, as far as a pipeline has time: each finds nothing wrong, and each finds the fault that it is for."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import psycopg
+import pytest
+from django.conf import settings
+from psycopg import sql
+
+CONTROLS = [
+    ("capacity", "count-then-insert", {"assigned", "over_capacity", "told_nobody"}),
+    ("capacity", "skip-locked", {"false_nobody"}),
+    ("transfer", "unlocked", {"one_winner", "errors_5xx"}),
+    ("status", "unlocked", {"one_winner", "steps"}),
+    ("fairness", "first-come", {"agents_off_their_share"}),
+]
+
+
+@pytest.fixture(scope="module")
+def servers() -> Iterator[dict[str, str]]:
+    """The tests' own, with a database for the drills."""
+    name = f"chaos_{os.getpid()}"
+    url = os.environ["DATABASE_URL"]
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+    yield {
+        "SUPPORTDESK_CHAOS_DATABASE_URL": f"{url.rpartition('/')[0]}/{name}",
+        "SUPPORTDESK_CHAOS_REDIS_URL": os.environ["REDIS_URL"],
+    }
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+def drill(name: str, servers: dict[str, str], *more: str) -> tuple[int, dict[str, Any]]:
+    command = [sys.executable, "-m", "supportdesk.tests.chaos", name, "--profile", "ci", *more]
+    done = subprocess.run(command, cwd=settings.BASE_DIR, env=os.environ | servers, capture_output=True, text=True)
+    assert done.stdout.strip(), done.stderr[-2_000:]
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return done.returncode, found
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("name", sorted({name for name, _, _ in CONTROLS}))
+def test_the_drill_finds_nothing_wrong(name: str, servers: dict[str, str]) -> None:
+    code, found = drill(name, servers)
+    assert (code, found["ok"], found["wrong"]) == (0, True, []), found
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize(("name", "fault", "sees"), CONTROLS)
+def test_the_drill_finds_the_fault_that_is_patched_in(
+    name: str, fault: str, sees: set[str], servers: dict[str, str]
+) -> None:
+    code, found = drill(name, servers, "--broken", fault)
+    assert (code, found["ok"]) == (1, False)
+    assert {wrong.split()[0] for wrong in found["wrong"]} & sees, found
