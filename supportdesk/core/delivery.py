@@ -23,7 +23,7 @@ from supportdesk.core.errors import Conflict, NotFound, Unavailable
 from supportdesk.core.events import DomainEvent, LaterHandler, Occurrence, emit, event_class, plans, table
 from supportdesk.core.models import Delivery, DeliveryState, Event
 
-LEASE = timedelta(seconds=20)  # with the relay's 5 s, what a killed process left is taken up within 30 s
+LEASE = timedelta(seconds=15)  # with the relay's 5 s, what a killed process left is taken up well within 30 s
 TRIES = 5
 BACKOFF = (2.0, 10.0, 60.0, 300.0)  # seconds after the first, second, … failure; a tenth of it is chance
 DONE_KEPT_FOR = timedelta(days=7)

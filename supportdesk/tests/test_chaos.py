@@ -18,6 +18,9 @@ CONTROLS = [
     ("transfer", "unlocked", {"one_winner", "errors_5xx"}),
     ("status", "unlocked", {"one_winner", "steps"}),
     ("fairness", "first-come", {"agents_off_their_share"}),
+    ("outbox", "publish-on-commit", {"without_agent"}),
+    ("workers", "keep-leases", {"lost", "unfinished"}),
+    ("workers", "assign-blindly", {"doubled"}),
 ]
 
 

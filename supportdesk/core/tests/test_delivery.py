@@ -326,7 +326,7 @@ def test_claiming_reads_an_index_of_what_is_pending() -> None:
             " now(), 0, '' FROM core_event"
         )
         cursor.execute("ANALYZE core_delivery")
-        given = {"claim": None, "lease": 20, "waited": 0}
+        given = {"claim": None, "lease": 15, "waited": 0}
         cursor.execute(f"EXPLAIN {delivery._CLAIM.format(which='TRUE')}", given)
         plan = "\n".join(row[0] for row in cursor.fetchall())
     assert "delivery_due" in plan

@@ -13,7 +13,8 @@ from supportdesk.tests.chaos import stack
 from supportdesk.tests.chaos.report import Drill, Setting
 
 # Found when Django is up: what a drill needs are models.
-DRILLS = {name: f"supportdesk.tests.chaos.{name}.DRILL" for name in ("capacity", "transfer", "status", "fairness")}
+NAMES = ("capacity", "transfer", "status", "fairness", "outbox", "workers")
+DRILLS = {name: f"supportdesk.tests.chaos.{name}.DRILL" for name in NAMES}
 
 
 def main(arguments: list[str]) -> int:

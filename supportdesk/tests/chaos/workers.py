@@ -1,0 +1,216 @@
+"""Workers that are killed while they work, a child of the pool or all of it: each ticket gets its agent, once."""
+
+import os
+import random
+import shutil
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.db import connection
+from django.utils import timezone
+
+from agents.models import Department
+from agents.tests.builders import SYSTEM
+from customers.models import Customer
+from customers.tests.builders import make_customer
+from supportdesk.core import delivery
+from supportdesk.core.events import DomainEvent, Occurrence, Reactions
+from supportdesk.core.models import Delivery, DeliveryState, Event
+from supportdesk.reactions import REACTIONS as REAL
+from supportdesk.tests.chaos import desk
+from supportdesk.tests.chaos.report import Drill, Outcome, Setting
+from tickets import handlers
+from tickets.events import TicketCreated
+from tickets.models import Ticket
+from tickets.services import lifecycle
+
+SETTINGS = "supportdesk.tests.chaos.paused"
+BUSY, FAULT = "SUPPORTDESK_CHAOS_BUSY", "SUPPORTDESK_CHAOS_FAULT"  # a file that names who works; what is patched in
+PAUSE = 0.05  # seconds before and after the effect, so that a kill finds either
+PATIENCE = 120.0
+CELERY = [sys.executable, "-m", "celery", "-A", "supportdesk"]
+
+
+def auto_assign(occurrence: Occurrence, *, now: Any) -> None:
+    """The product's own handler, slow enough to be met at work."""
+    with Path(os.environ[BUSY]).open("a") as busy:
+        busy.write(f"{os.getpid()}\n")
+    time.sleep(PAUSE)
+    handlers.auto_assign(occurrence, now=now)
+    time.sleep(PAUSE)
+
+
+REACTIONS: Mapping[type[DomainEvent], Reactions] = {**REAL, TicketCreated: Reactions(durable=(auto_assign,))}
+
+
+def run(setting: Setting) -> Outcome:
+    children, wholes = (50, 20) if setting.full else (3, 1)
+    settings.REACTIONS = f"{__name__}.REACTIONS"
+    chance = random.Random(setting.seed)
+    department, _ = desk.make_team(10, capacity=400)
+    customer = make_customer(email=None)
+    home = Path(tempfile.mkdtemp(prefix="supportdesk-workers-"))
+    crew = _Crew(home, fault=setting.broken)
+    try:
+        crew.start()
+        killed = 0
+        for number in range(children + wholes):
+            _open_ticket(department, customer)
+            pid = crew.met_at_work()
+            time.sleep(chance.uniform(0, 2 * PAUSE))
+            killed += crew.kill_child(pid) if number < children else crew.kill_worker()
+        seconds = _settled(department, give_up=time.monotonic() + (PATIENCE if setting.full else PATIENCE / 2))
+    finally:
+        crew.stop()
+        shutil.rmtree(home, ignore_errors=True)
+    tickets = Ticket.objects.filter(department=department)
+    assigned = Event.objects.filter(name="ticket.assigned", subject_id__in=tickets.values("pk"))
+    return Outcome(
+        counts={
+            "kills": (killed, children + wholes),
+            "lost": (tickets.filter(assignee__isnull=True).count(), 0),
+            "doubled": (assigned.count() - assigned.values("subject_id").distinct().count(), 0),
+            "unfinished": (_unfinished(department), 0),
+        },
+        shown={"resumed_p99": round(_percentile(seconds, 99), 1), "resumed_max": round(max(seconds, default=0), 1)},
+    )
+
+
+class _Crew:
+    """A worker with two children, and beat with its relay."""
+
+    def __init__(self, home: Path, *, fault: str) -> None:
+        self.busy, self.log, self.seen = home / "busy", home / "log", 0
+        self.busy.touch()
+        self.environment = {**os.environ, "DJANGO_SETTINGS_MODULE": SETTINGS, BUSY: str(self.busy), FAULT: fault}
+        self.worker: subprocess.Popen[bytes] | None = None
+        self.beat: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        self.worker = self._started("worker", "--concurrency", "2", "--loglevel", "ERROR")
+        self.beat = self._started("beat", "--loglevel", "ERROR", "--pidfile", "")
+
+    def stop(self) -> None:
+        for process in (self.worker, self.beat):
+            if process is not None:
+                with suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+
+    def met_at_work(self) -> int:
+        """The process that has just begun to work on a ticket."""
+        return int(_until(self._next_busy, "nobody took up the work"))
+
+    def kill_child(self, pid: int) -> bool:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+            return True
+        return False
+
+    def kill_worker(self) -> bool:
+        assert self.worker
+        os.killpg(self.worker.pid, signal.SIGKILL)
+        self.worker.wait()
+        self.worker = self._started("worker", "--concurrency", "2", "--loglevel", "ERROR")
+        return True
+
+    def _next_busy(self) -> str | None:
+        lines = self.busy.read_text().splitlines()
+        if len(lines) <= self.seen:
+            return None
+        self.seen = len(lines)
+        return lines[-1]
+
+    def _started(self, *arguments: str) -> subprocess.Popen[bytes]:
+        with self.log.open("ab") as log:
+            return subprocess.Popen(
+                [*CELERY, *arguments],
+                cwd=settings.BASE_DIR,
+                env=self.environment,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+
+
+def _open_ticket(department: Department, customer: Customer) -> None:
+    lifecycle.create_ticket(
+        customer=customer,
+        department=department,
+        subject="Kill",
+        description="x",
+        by=SYSTEM,
+        now=timezone.now(),
+    )
+
+
+def _settled(department: Department, *, give_up: float) -> list[float]:
+    """Waits for the rest; seconds from the fact to the end of what follows from it, for each ticket."""
+    while _unfinished(department) and time.monotonic() < give_up:
+        time.sleep(0.5)
+    done = _deliveries(department).filter(state=DeliveryState.DONE)
+    return [(end - begin).total_seconds() for begin, end in done.values_list("created_at", "finished_at") if end]
+
+
+def _deliveries(department: Department) -> Any:
+    ids = Ticket.objects.filter(department=department).values("pk")
+    return Delivery.objects.filter(subject_type="ticket", subject_id__in=ids, reaction="supportdesk.auto_assign")
+
+
+def _unfinished(department: Department) -> int:
+    return int(_deliveries(department).exclude(state=DeliveryState.DONE).count())
+
+
+def _percentile(values: list[float], percent: int) -> float:
+    return (
+        statistics.quantiles(values, n=100, method="inclusive")[percent - 1]
+        if len(values) > 1
+        else max(values, default=0.0)
+    )
+
+
+def _until(ask: Callable[[], str | None], complaint: str) -> str:
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
+        if (answer := ask()) is not None:
+            return answer
+        time.sleep(0.01)
+    raise TimeoutError(complaint)
+
+
+def keep_leases() -> None:
+    """A delivery belongs for ever to the process that took it, as a task does that is acknowledged when it is taken."""
+    delivery.LEASE = timedelta(days=1)
+
+
+def assign_blindly() -> None:
+    """Whoever comes to a ticket says that it was assigned, without a look at whether somebody did."""
+    real = handlers.auto_assign
+
+    def twice(occurrence: Occurrence, *, now: Any) -> None:
+        real(occurrence, now=now)
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "INSERT INTO core_event (name, subject_type, subject_id, payload, actor_kind, actor_name, origin,"
+                " request_id, at) VALUES ('ticket.assigned', 'ticket', %s, '{}', 'system', '', 'task', '', now())",
+                [occurrence.event.subject_id],
+            )
+
+    handlers.auto_assign = twice
+
+
+FAULTS = {"keep-leases": keep_leases, "assign-blindly": assign_blindly}
+if os.environ.get(FAULT):
+    FAULTS[os.environ[FAULT]]()  # in the worker that the drill started
+
+DRILL = Drill(run=run, faults=FAULTS)
