@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from datetime import date
 
 import holidays
+from holidays.registry import COUNTRIES
 
 from supportdesk.core.errors import InvalidInput
 
@@ -14,6 +15,13 @@ def countries() -> dict[str, list[str]]:
     """ISO 3166-1 alpha-2 code to the codes of its subdivisions."""
     supported: dict[str, list[str]] = holidays.list_supported_countries(include_aliases=False)
     return supported
+
+
+def names() -> dict[str, str]:
+    """Code to name, of each country that is known."""
+    known = countries()
+    named = {codes[1]: module.replace("_", " ").title() for module, codes in COUNTRIES.items()}
+    return {code: named.get(code, code) for code in known}
 
 
 def of(*, country: str, subdivision: str, years: Iterable[int]) -> dict[date, str]:

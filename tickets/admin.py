@@ -16,6 +16,7 @@ from django.utils.timesince import timesince
 from agents.admin import DeskAdmin
 from agents.models import Agent, Department
 from customers.audit import record_read
+from sla import selectors as promises
 from supportdesk.core.actor import Actor, ActorKind
 from supportdesk.core.admin import ServiceForm
 from supportdesk.core.api.fields import MAX_ID
@@ -300,6 +301,7 @@ class TicketAdmin(DeskAdmin):
             "timeline": self._named(events),
             "assignments": selectors.assignments(ticket_id=obj.pk, actor=self.actor(request)).order_by("-id"),
             "decision": self._decision(request, obj),
+            "promised": promises.status_of(obj.pk, now=now),
             "attributes": sorted(obj.attributes.items()),
             "reply_form": ReplyForm(prefix="reply", initial={"last_seen_position": obj.last_position}),
             "note_form": NoteForm(prefix="note"),
@@ -419,6 +421,8 @@ def _told(event: Event) -> str:
     said = event.name.rpartition(".")[2].replace("_", " ").capitalize()
     if "before" in event.payload:
         return f"{said}: {event.payload['before']} → {event.payload['after']}".replace("_", " ")
+    if metric := event.payload.get("metric"):
+        return f"{said}: {metric}".replace("_", " ")
     if fields := event.payload.get("fields"):
         return f"{said}: {', '.join(fields)}".replace("_", " ")
     return said

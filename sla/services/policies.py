@@ -94,7 +94,7 @@ def create_policy(
         "calendar": calendar,
     }
     with transaction.atomic():
-        _check_words(words, of=name)
+        check_words(words, of=name)
         if Policy.objects.count() >= MOST_POLICIES:
             raise InvalidInput(f"There are {MOST_POLICIES} policies, which is the most.", code="too_many")
         last = Policy.objects.aggregate(last=Max("position"))["last"] or 0
@@ -146,7 +146,7 @@ def activate(
         draft = policy.versions.filter(state=VersionState.DRAFT).select_related("calendar").first()
         if draft is None or (number is not None and draft.number != number):
             raise NothingToActivate("This policy has no such draft. Edit it first, or read it again.")
-        _check_words({name: getattr(draft, name) for name in WORDS}, of=policy.name)
+        check_words({name: getattr(draft, name) for name in WORDS}, of=policy.name)
         policy.versions.filter(state=VersionState.ACTIVE).update(state=VersionState.RETIRED, retired_at=now)
         draft.state, draft.activated_at = VersionState.ACTIVE, now
         draft.save(update_fields=["state", "activated_at"])
@@ -154,6 +154,20 @@ def activate(
         _touch(policy, now)
         emit(PolicyActivated(subject_id=policy.pk, number=draft.number), by=by, at=now)
     return policy
+
+
+def check_words(words: Mapping[str, Any], *, of: str) -> None:
+    """Raises InvalidInput naming what cannot be promised. The calendar stays locked until the caller's transaction
+    ends, so that its hours stay as they are.
+    """
+    promising.check_targets(words["targets"])
+    _check_conditions(words["conditions"])
+    for name, low, high in (("warning_percent", 1, 100), ("floor_minutes", 0, 1440)):
+        if not low <= words[name] <= high:
+            raise InvalidInput.on(name, f"Must be {low} to {high}.", "out_of_range")
+    calendar = Calendar.objects.select_for_update().get(pk=words["calendar"].pk)
+    hours = versions.hours_of(active_version(calendar))
+    promising.refuse_too_much(words["targets"], words["floor_minutes"], hours, of=of, field="calendar_id")
 
 
 def locked(policy_id: int, *, by: Actor) -> Policy:
@@ -197,25 +211,13 @@ def _edit_draft(policy: Policy, changes: Mapping[str, Any], *, by: Actor, now: d
     words = {name: given.get(name, getattr(base, name)) for name in WORDS}
     if policy.is_default and words["conditions"]:
         raise _one_default("conditions", "The default takes every ticket that no other takes: no conditions.")
-    _check_words(words, of=policy.name)
+    check_words(words, of=policy.name)
     if base.state == VersionState.DRAFT:
         PolicyVersion.objects.filter(pk=base.pk).update(**words)
     else:
         number = (policy.versions.aggregate(last=Max("number"))["last"] or 0) + 1
         PolicyVersion.objects.create(policy=policy, number=number, **words, created_by_id=author(by), created_at=now)
     return changed
-
-
-def _check_words(words: Mapping[str, Any], *, of: str) -> None:
-    """Raises InvalidInput naming what cannot be promised. Holds the calendar's lock, so that it stays as it is."""
-    promising.check_targets(words["targets"])
-    _check_conditions(words["conditions"])
-    for name, low, high in (("warning_percent", 1, 100), ("floor_minutes", 0, 1440)):
-        if not low <= words[name] <= high:
-            raise InvalidInput.on(name, f"Must be {low} to {high}.", "out_of_range")
-    calendar = Calendar.objects.select_for_update().get(pk=words["calendar"].pk)
-    hours = versions.hours_of(active_version(calendar))
-    promising.refuse_too_much(words["targets"], words["floor_minutes"], hours, of=of, field="calendar_id")
 
 
 def _check_conditions(conditions: Conditions) -> None:

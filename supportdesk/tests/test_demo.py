@@ -10,10 +10,13 @@ from django.core.management import call_command
 from django.core.management.base import CommandError
 from django.db import transaction
 from django.test import override_settings
+from django.utils import timezone
 
 from agents.models import Agent
 from agents.tests.builders import make_agent
 from customers.models import Customer
+from sla.models import SLAAlert, SLAClock
+from sla.services import selfcheck
 from supportdesk.core import delivery
 from supportdesk.core.models import Delivery, Event
 from supportdesk.demo import story
@@ -46,6 +49,9 @@ def test_the_demo_fills_an_empty_desk_once_and_its_logins_work() -> None:
     assert Ticket.objects.filter(follow_up_of__isnull=False).exists()
     assert Ticket.objects.filter(status="open", assignee__isnull=True).count() >= 5
     assert Customer.objects.filter(tier="vip").count() >= 5
+    assert SLAAlert.objects.breaches().count() >= 20
+    assert SLAClock.objects.filter(state="running", warned_at__isnull=False).exists()
+    assert selfcheck.check(now=timezone.now()).drift == []
     assert Delivery.objects.count() < 50  # nothing follows from the month that is over
     jonas, mina = (Agent.objects.get_by_natural_key(f"{name}@example.com") for name in ("jonas", "mina"))
     waiting = Ticket.objects.filter(queued_at__isnull=False, department=jonas.department)

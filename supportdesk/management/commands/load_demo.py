@@ -8,11 +8,13 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from agents.models import Agent
+from sla.services import deadlines, starting
 from supportdesk.demo import story
 from tickets.models import Ticket
 
 LOCK = 5_220_601  # an arbitrary number, for the advisory lock of this command
 STEP = 80
+MOST_CLOCKS = 10_000
 
 
 class Command(BaseCommand):
@@ -27,7 +29,10 @@ class Command(BaseCommand):
             if Agent.objects.get_queryset().exists() or Ticket.objects.exists():
                 return
             self.stdout.write("Loading the demo: a month of a small support team …")
-            story.play(now=timezone.now(), progress=self._progress)
+            now = timezone.now()
+            story.play(now=now, progress=self._progress)
+            starting.start_from_history(now=now)
+            deadlines.raise_due(by=story.SOMEBODY, now=now, limit=MOST_CLOCKS)
         self.stdout.write(f"Loaded {Ticket.objects.count()} tickets.")
 
     def _progress(self, done: int, total: int) -> None:
