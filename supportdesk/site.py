@@ -1,6 +1,6 @@
 """The admin site: who may enter, what its first page shows, and which of other people's tables stay out of the way."""
 
-from typing import Any, ClassVar
+from typing import Any
 
 from django import forms
 from django.contrib.admin import AdminSite
@@ -28,7 +28,7 @@ NEXT = 8
 class LoginForm(AdminAuthenticationForm):
     """The admin's login, under the same limits as the API's."""
 
-    error_messages: ClassVar[Any] = AdminAuthenticationForm.error_messages | {
+    error_messages = AdminAuthenticationForm.error_messages | {
         "invalid_login": "The e-mail address or the password is wrong."
     }
 

@@ -357,6 +357,7 @@ SPECTACULAR_SETTINGS = {
     "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
     "PATH_CONVERTER_OVERRIDES": {"id": {"type": "integer", "format": "int64", "minimum": 1, "maximum": 2**63 - 1}},
     "ENUM_NAME_OVERRIDES": {
+        "TierEnum": "customers.enums.Tier",
         "CategoryEnum": "tickets.enums.Category",
         "ChannelEnum": "tickets.enums.Channel",
         "ClockStateEnum": "sla.enums.STATES",

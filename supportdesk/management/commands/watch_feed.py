@@ -67,7 +67,7 @@ class Command(BaseCommand):
         origin = {"Origin": f"{parts.scheme}://{parts.netloc}"}
         try:
             with connect(address, additional_headers=origin, open_timeout=TIMEOUT, proxy=None) as line:
-                place = {} if self.last_seq is None else {"last_seq": self.last_seq}
+                place: dict[str, Any] = {} if self.last_seq is None else {"last_seq": self.last_seq}
                 line.send(json.dumps({"type": "hello", "ticket": ticket["ticket"], "tab": self.tab, **place}))
                 self._print(line)
         except ConnectionClosed as closed:
