@@ -178,6 +178,31 @@ POST   admin/core/delivery/<object_id>/change/                            200   
 GET    admin/core/delivery/<object_id>/history/                           200      - -   - - - ? ? ?  - - - - - - -
 POST   admin/core/delivery/<object_id>/history/                           200      - -   - - - ? ? ?  - - - - - - -
 
+GET    admin/sla/calendar/                                                200      - -   - - - + + +  - - - - - - -
+POST   admin/sla/calendar/                                                200      - -   - - - + + +  - - - - - - -
+GET    admin/sla/calendar/add/                                            200      - -   - - - + + +  - - - - - - -
+POST   admin/sla/calendar/add/                                            200      - -   - - - + + +  - - - - - - -
+GET    admin/sla/calendar/<object_id>/change/                             200      - -   - - - + + +  - - - - - - -
+POST   admin/sla/calendar/<object_id>/change/                             200      - -   - - - + + +  - - - - - - -
+GET    admin/sla/calendar/<object_id>/history/                            200      - -   - - - ? ? ?  - - - - - - -
+POST   admin/sla/calendar/<object_id>/history/                            200      - -   - - - ? ? ?  - - - - - - -
+GET    admin/sla/policy/                                                  200      - -   - - - + + +  - - - - - - -
+POST   admin/sla/policy/                                                  200      - -   - - - + + +  - - - - - - -
+GET    admin/sla/policy/add/                                              200      - -   - - - + + +  - - - - - - -
+POST   admin/sla/policy/add/                                              200      - -   - - - + + +  - - - - - - -
+GET    admin/sla/policy/<object_id>/change/                               200      - -   - - - + + +  - - - - - - -
+POST   admin/sla/policy/<object_id>/change/                               200      - -   - - - + + +  - - - - - - -
+GET    admin/sla/policy/<object_id>/history/                              200      - -   - - - ? ? ?  - - - - - - -
+POST   admin/sla/policy/<object_id>/history/                              200      - -   - - - ? ? ?  - - - - - - -
+GET    admin/sla/slaalert/                                                200      - -   - - - + + +  - - - - - - -
+POST   admin/sla/slaalert/                                                200      - -   - - - + + +  - - - - - - -
+GET    admin/sla/slaalert/add/                                            200      - -   - - - . . .  - - - - - - -
+POST   admin/sla/slaalert/add/                                            302      - -   - - - . . .  - - - - - - -
+GET    admin/sla/slaalert/<object_id>/change/                             200      - -   - - - + ? +  - - - - - - -
+POST   admin/sla/slaalert/<object_id>/change/                             200      - -   - - - + ? +  - - - - - - -
+GET    admin/sla/slaalert/<object_id>/history/                            200      - -   - - - ? ? ?  - - - - - - -
+POST   admin/sla/slaalert/<object_id>/history/                            200      - -   - - - ? ? ?  - - - - - - -
+
 GET    admin/customers/customer/                                          200      - -   - - - + + +  - - - - - - -
 POST   admin/customers/customer/                                          200      - -   - - - + + +  - - - - - - -
 GET    admin/customers/customer/add/                                      200      - -   - - - + + +  - - - - - - -
@@ -215,7 +240,8 @@ POST   admin/EVERY/<object_id>/                                           302   
 """  # noqa: E501
 
 OURS = (
-    "agents/agent,agents/apikey,agents/department,agents/specialization,core/delivery,customers/customer,tickets/ticket"
+    "agents/agent,agents/apikey,agents/department,agents/specialization,core/delivery,customers/customer,"
+    "sla/calendar,sla/policy,sla/slaalert,tickets/ticket"
 )
 BEAT = ",".join(
     f"django_celery_beat/{kind}"

@@ -109,6 +109,7 @@ def _values(people: dict[str, Agent]) -> dict[str, Any]:
     named = {
         "agent": agent.pk,
         "application": job.pk,
+        "slaalert": SLAAlert.objects.filter(kind="breach").earliest("pk").pk,
         "breach": SLAAlert.objects.filter(kind="breach").earliest("pk").pk,
         "calendar": Calendar.objects.earliest("pk").pk,
         "policy": sla.pk,
