@@ -1,6 +1,7 @@
 """Who works on which ticket: assigning, transferring, and the lists to do it by."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any, ClassVar
 
 from rest_framework.request import Request
@@ -9,10 +10,11 @@ from rest_framework.response import Response
 from agents.api.serializers import NothingRequest
 from agents.enums import EVERY_ROLE, Scope
 from agents.models import Agent
+from customers.audit import record_read
 from supportdesk.core.api.pagination import Ordering
 from supportdesk.core.api.schema import operation
 from supportdesk.core.api.views import ApiViewSet, versioned
-from tickets import selectors, workload
+from tickets import audit, selectors, workload
 from tickets.api import examples
 from tickets.api.detail import represent
 from tickets.api.filters import TicketFilter
@@ -27,6 +29,7 @@ from tickets.api.serializers import (
 )
 from tickets.api.views import BY_TIME, READERS, WRITERS, OnTicketViewSet
 from tickets.models import Assignment, Ticket
+from tickets.models.ticket import TicketQuerySet
 from tickets.services import assignment
 from tickets.services.assignment import AlreadyAssigned, AssignmentChanged, NotAssignable, NotAssigned
 
@@ -53,8 +56,8 @@ class AssignmentViewSet(OnTicketViewSet):
     )
     def assign(self, request: Request, pk: int) -> Response:
         """Gives a ticket that nobody has to an agent whose record the caller may read, even if they have no room."""
-        given = self.read(Assign)
-        return self._decided(assignment.assign(ticket_id=pk, **given, by=self.actor, now=self.now))
+        given, now = self.read(Assign), self.now
+        return self._decided(assignment.assign(ticket_id=pk, **given, by=self.actor, now=now), now)
 
     @operation(
         "Assign a ticket automatically",
@@ -69,7 +72,8 @@ class AssignmentViewSet(OnTicketViewSet):
         and goes to the next who can; `decision` says why.
         """
         self.read(NothingRequest)
-        return self._decided(assignment.auto_assign(ticket_id=pk, by=self.actor, now=self.now))
+        now = self.now
+        return self._decided(assignment.auto_assign(ticket_id=pk, by=self.actor, now=now), now)
 
     @operation(
         "Transfer a ticket",
@@ -81,37 +85,46 @@ class AssignmentViewSet(OnTicketViewSet):
     )
     def transfer(self, request: Request, pk: int) -> Response:
         """From the agent who has it to another. Of rivals one wins; the others are told who has the ticket now."""
-        given = self.read(Transfer)
-        return self._decided(assignment.transfer(ticket_id=pk, **given, by=self.actor, now=self.now))
+        given, now = self.read(Transfer), self.now
+        return self._decided(assignment.transfer(ticket_id=pk, **given, by=self.actor, now=now), now)
 
-    def _decided(self, result: assignment.Result) -> Response:
-        detail = represent(selectors.detail_after_change(result.ticket), self.actor, now=self.now)
+    def _decided(self, result: assignment.Result, now: datetime) -> Response:
+        ticket = result.ticket
+        if ticket.updated_at != now:  # what changes nothing is a reading
+            whose = ticket.customer_id
+            record_read(customer_id=whose, through="ticket", by=self.actor, now=now, ticket_id=ticket.pk)
+        detail = represent(selectors.detail_after_change(ticket), self.actor, now=now)
         decision = DecisionOut(result.decision).data if result.decision else None
-        return versioned({**detail, "decision": decision}, result.ticket.version)
+        return versioned({**detail, "decision": decision}, ticket.version)
 
 
-class UnassignedViewSet(ApiViewSet):
+class WorkViewSet(ApiViewSet):
+    """A list of tickets that somebody has to work on."""
+
     allowed: ClassVar = {"list": READERS}
     orderings: ClassVar = BY_RANK
     filterset_class = TicketFilter
     queryset = Ticket.objects.none()
 
+    def page_of_work(self, tickets: TicketQuerySet, through: str) -> Response:
+        answer = self.page(tickets, TicketRow)
+        ids, parameters = [ticket.pk for ticket in self.shown], self.request.query_params
+        audit.record_search(ids=ids, parameters=parameters, through=through, by=self.actor, now=self.now)
+        return answer
+
+
+class UnassignedViewSet(WorkViewSet):
     @operation("List unassigned tickets", returns=TicketRow(many=True), example=examples.UNASSIGNED_ROW)
     def list(self, request: Request) -> Response:
         """Unfinished tickets that nobody has, in the order of work."""
-        return self.page(selectors.unassigned(self.actor), TicketRow)
+        return self.page_of_work(selectors.unassigned(self.actor), "unassigned")
 
 
-class AgentQueueViewSet(ApiViewSet):
-    allowed: ClassVar = {"list": READERS}
-    orderings: ClassVar = BY_RANK
-    filterset_class = TicketFilter
-    queryset = Ticket.objects.none()
-
+class AgentQueueViewSet(WorkViewSet):
     @operation("List an agent's queue", returns=TicketRow(many=True), example=examples.ROW)
     def list(self, request: Request, pk: int) -> Response:
         """The agent's unfinished tickets in the order of work, as far as the caller sees them."""
-        return self.page(selectors.queue_of(agent_id=pk, actor=self.actor), TicketRow)
+        return self.page_of_work(selectors.queue_of(agent_id=pk, actor=self.actor), "queue")
 
 
 class AvailableAgentViewSet(ApiViewSet):

@@ -5,6 +5,7 @@ import io
 import json
 from collections import Counter
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -13,13 +14,16 @@ from urllib.parse import urlencode
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.management import call_command
 from django.test import Client
+from django.utils import timezone
 
 from agents.models import Agent
 from agents.tests.builders import PASSWORD, make_agent, make_department
 from customers import services as customers
 from customers.models import Customer
+from sla.tests.builders import minutes, raise_due
 from supportdesk.celery import app
 from supportdesk.importing.mapping import TICKETS
+from supportdesk.schedule import SCHEDULE
 from supportdesk.tests.canary.marks import Marks
 from supportdesk.tests.canary.places import Places
 from supportdesk.tests.client import Api
@@ -139,6 +143,9 @@ class Drive:
         login = {"email": self.me.email, "password": PASSWORD}
         tokens = ask("POST", "/api/auth/login", login, headers={})
         ask("POST", f"/api/agents/{self.me.pk}/login", login, headers={})
+        ask("POST", f"/api/agents/{self.me.pk}/ws-ticket", {}, extra={"Origin": "https://desk.example.com"})
+        ask("GET", f"/api/agents/{self.me.pk}/stream", headers={"X-Stream-Ticket": marks.token()})
+        self._promise()
         ask("POST", "/api/auth/refresh", {"refresh": tokens["refresh"]}, headers={})
         bearer = {"Authorization": f"Bearer {tokens['access']}"}
         ask("POST", f"/api/agents/{self.me.pk}/logout", {}, headers=bearer)
@@ -182,6 +189,7 @@ class Drive:
             "/api/tickets/bulk",
             {"tickets": [{"id": opened["id"]}], "changes": {"subject": marks.text("subject")}},
         )
+        self._hand_over(here, agent_id)
         ask("GET", f"{path}/tickets")
         ask("GET", "/api/tickets", query={"q": marks.word("body"), "page_size": "1"})
         ask("GET", "/api/tickets", query={"q": "about", "tag": marks.word("tag")})
@@ -198,12 +206,44 @@ class Drive:
             ask("DELETE", here)
             ask("POST", f"{path}/erase", {"confirm": "erase"})
 
+    def _hand_over(self, ticket: str, agent_id: int) -> None:
+        ask, me, transfer = self.ask, self.me.pk, {"from_agent_id": self.me.pk, "agent_id": agent_id}
+        ask("POST", f"{ticket}/auto-assign", {})
+        ask("POST", f"{ticket}/assign", {"agent_id": me})
+        ask("POST", f"{ticket}/transfer", transfer | {"reason": self.marks.text("note")})
+        ask("POST", f"{ticket}/transfer", transfer | {"reason": self.marks.text("note")})  # it is not ours any more
+        for path in (f"{ticket}/assignments", "/api/agents/available"):
+            ask("GET", path)
+        for path in ("/api/tickets/unassigned", f"/api/agents/{me}/queue"):
+            ask("GET", path, query={"q": self.marks.word("name"), "page_size": "1"})
+
+    def _promise(self) -> None:
+        """Calendars, policies, and a promise that is broken; words about them are people's too."""
+        marks, ask = self.marks, self.ask
+        hours = {"name": marks.text("name"), "timezone": "UTC", "week": {"monday": ["09:00-17:00"]}}
+        calendar = f"/api/sla/calendars/{ask('POST', '/api/sla/calendars', hours)['id']}"
+        ask("PATCH", calendar, {"name": marks.text("name")})
+        ask("POST", f"{calendar}/holidays/import", {"country": "DE", "years": [2027]})
+        given = {"name": marks.text("name"), "calendar_id": int(calendar.rpartition("/")[2])}
+        promise = given | {"targets": minutes(resolution=60), "conditions": {"tags": [marks.word("tag")]}}
+        policy = f"/api/sla/policies/{ask('POST', '/api/sla/policies', promise)['id']}"
+        ask("PATCH", policy, {"name": marks.text("name")})
+        ask("POST", f"{policy}/activate", {})
+        job = ask("POST", f"{policy}/apply", {"preview": True})
+        raise_due(timezone.now() + timedelta(days=90))
+        breach = ask("GET", "/api/sla/breaches")["results"][0]
+        ask("POST", f"/api/sla/breaches/{breach['id']}/acknowledge", {"reason": marks.text("note")})
+        looks = ["/api/sla/calendars", "/api/sla/policies", "/api/sla/at-risk", f"/api/sla/applications/{job['id']}"]
+        for path in (*looks, calendar, f"{calendar}/versions", policy, f"{policy}/versions"):
+            ask("GET", path)
+        ask("GET", f"/api/sla/tickets/{breach['ticket']['id']}")
+
     def use_the_admin(self) -> None:
         """Every form, filled well and badly, and every search."""
         marks, browse = self.marks, self.browse
         for number in range(8):
             person = {"name": marks.text("name"), "email": marks.email(), "phone": marks.phone()}
-            person |= {"address": marks.text("address")}
+            person |= {"address": marks.text("address"), "tier": "vip"}
             location = browse("/customers/customer/add/", person).headers["Location"].removeprefix(ADMIN)
             browse(location, person | {"email": marks.email(), "version": 1})
             browse(location, person | {"phone": marks.word("phone"), "email": marks.word("email"), "version": number})
@@ -269,6 +309,10 @@ class Drive:
             ("POST", f"/api/tickets/{ticket}/messages"),
             ("POST", f"/api/tickets/{ticket}/notes"),
             ("POST", f"/api/tickets/{ticket}/attachments"),
+            ("POST", f"/api/tickets/{ticket}/assign"),
+            ("POST", f"/api/tickets/{ticket}/transfer"),
+            ("POST", "/api/sla/calendars"),
+            ("POST", "/api/sla/policies"),
             ("POST", "/api/agents"),
             ("PATCH", f"/api/agents/{self.me.pk}"),
             ("POST", "/api/api-keys"),
@@ -338,12 +382,15 @@ class Drive:
                 "save",
                 lambda: self.ask("PATCH", f"/api/tickets/{ticket}", {"subject": marks.text("subject")}),
             ),
-            (customers, "_save", lambda: self.browse("/customers/customer/add/", {"name": marks.text("name")})),
+            (customers, "_save", lambda: self._add_customer()),
         ]
         for how in (fail, double):
             for module, name, use in broken:
                 with patch.object(module, name, how):
                     use()
+
+    def _add_customer(self) -> Any:
+        return self.browse("/customers/customer/add/", {"name": self.marks.text("name"), "tier": "standard"})
 
     def run_commands(self) -> None:
         marks, said = self.marks, io.StringIO()
@@ -355,11 +402,10 @@ class Drive:
             call_command("create_admin", marks.email("agent"), name=marks.text("name"), stdout=said)
 
     def ask_workers(self) -> None:
-        """One message of every task, as the clock or a request sends it."""
+        """One message of every task that the clock sends; what requests send is sent when they commit."""
         app.loader.import_default_modules()
-        for name, task in app.tasks.items():
-            if not name.startswith(("celery.", "tests.")):
-                task.delay()
+        for entry in SCHEDULE.values():
+            app.tasks[entry["task"]].delay()
 
     def _in_a_year(self) -> dict[str, str]:
         return {"expires_at": f"{self.me.created_at.year + 1}-01-01T00:00:00Z"}
