@@ -74,8 +74,8 @@ def publish_on_commit() -> None:
 
     planned = events._plan
 
-    def after_commit(facts: Iterable[tuple[Fact, Event]]) -> None:
-        kept = list(facts)
+    def after_commit(stated: Iterable[tuple[Fact, Event]]) -> None:
+        kept = list(stated)
 
         def publish() -> None:
             wakeup.wake([])
