@@ -140,7 +140,7 @@ def test_the_admins_login_counts_with_the_apis() -> None:
     client = Client()
     for _ in range(10):
         page = client.post("/admin/login/", {"username": agent.email, "password": "wrong"}, REMOTE_ADDR=HERE)
-        assert "Please enter the correct" in page.content.decode()
+        assert "The e-mail address or the password is wrong." in page.content.decode()
     page = client.post("/admin/login/", {"username": agent.email, "password": PASSWORD}, REMOTE_ADDR=HERE)
     assert "Too many attempts" in page.content.decode()
     assert Api().post("/api/auth/login", {"email": agent.email, "password": PASSWORD}).status == 429

@@ -234,7 +234,7 @@ def test_ready_says_where_one_is_and_a_chosen_tab_is_kept(desk: Desk) -> None:
 
 
 def test_events_carry_what_a_client_needs_and_no_word_of_a_customer(desk: Desk) -> None:
-    agent = make_agent()
+    agent = make_agent(capacity=0)  # is given nothing by itself
     api = Api(agent)
     ticket = make_ticket(subject="canary7f3a", description="canary7f3a")
     work_off()
@@ -320,7 +320,7 @@ def test_a_database_that_was_put_back_is_noticed(desk: Desk) -> None:
 @pytest.mark.vuln
 def test_rights_are_those_of_the_delivery_and_not_of_the_writing(desk: Desk) -> None:
     home, away = make_department(), make_department()
-    agent = make_agent(department=home)
+    agent = make_agent(department=home, capacity=0)
     api = Api(agent)
     lost, kept = make_ticket(department=home), make_ticket(department=home)
     give(kept, agent)
@@ -353,7 +353,7 @@ def test_a_status_is_told_as_long_as_the_card_may_be_seen(desk: Desk) -> None:
 
 
 def test_watching_a_ticket_has_one_told_of_it(desk: Desk) -> None:
-    agent, ticket, foreign = make_agent(), make_ticket(), make_ticket(department=make_department())
+    agent, ticket, foreign = make_agent(capacity=0), make_ticket(), make_ticket(department=make_department())
     api = Api(agent)
     work_off()
     opened = desk.open(agent, api)

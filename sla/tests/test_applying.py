@@ -126,9 +126,9 @@ def test_batches_follow_each_other_as_deliveries(monkeypatch: pytest.MonkeyPatch
     promise(first_response=60)
     for _ in range(9):
         make_ticket(now=START)
+    api = Api(make_agent(role="supervisor"))
     delivery.run_due(limit=1_000)
     policy = promise(first_response=120)
-    api = Api(make_agent(role="supervisor"))
     job = api.post(f"/api/sla/policies/{policy.pk}/apply", {"preview": False})
     assert (job.status, job.body["state"], job.body["tickets"]) == (202, "pending", 0)
     assert delivery.run_due(limit=1) == 1

@@ -37,6 +37,7 @@ else:
     os.environ["DATABASE_URL"] = servers.migration_database_url  # makes the test databases
     os.environ["REDIS_URL"] = servers.redis_url
     os.environ["SUPPORTDESK_ENV"] = "test"
+    os.environ["SUPPORTDESK_PROCESS"] = "command"  # rivals in threads, with a connection each and no limits of a server
 
 # Each process of a test run counts for itself; what tests start of ours counts where they say.
 os.environ[multiprocess.VARIABLE] = multiprocess.throwaway()

@@ -176,7 +176,10 @@ def test_statements_of_a_bulk_change_grow_with_the_tickets_alone(agent: Agent) -
         bulk(api, few, priority="high")
     with counted_statements() as for_ten:
         bulk(api, many, priority="high")
-    assert (len(for_two), len(for_ten)) == (1 + 2 * 4, 1 + 10 * 4)  # token; each: lock, update, fact, what follows
+    assert (len(for_two), len(for_ten)) == (
+        1 + 2 * 6,
+        1 + 10 * 6,
+    )  # token; each: lock, update, fact, clocks (2), what follows
 
 
 @pytest.mark.django_db(transaction=True)

@@ -104,8 +104,9 @@ def land(world: World) -> Land:
             tickets.append(ticket)
         assignment.assign(ticket_id=tickets[-4].pk, agent_id=world.people[staff].pk, by=SYSTEM, now=now)
         lifecycle.archive_ticket(ticket_id=tickets[-1].pk, by=SYSTEM, now=now)
-    borrowed = make_ticket(subject="About a loan", department=there)
+    borrowed = make_ticket(subject="About a loan")
     assignment.assign(ticket_id=borrowed.pk, agent_id=world.people["agent"].pk, by=SYSTEM, now=now)
+    lifecycle.update_ticket(ticket_id=borrowed.pk, changes={"department": there}, by=SYSTEM, now=now)
     ids = [ticket.pk for ticket in [*tickets, borrowed]]
     loaded = list(Ticket.objects.filter(pk__in=ids).select_related("customer").order_by("pk"))
     files = {ticket.pk: file.pk for ticket in loaded for file in ticket.attachments.all()}
