@@ -14,7 +14,7 @@ from django.utils import timezone
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from agents import passes, presence, realtime, services
-from agents.api import consumers, hub, protocol
+from agents.api import consumers, hub, protocol, sections
 from agents.enums import FeedKind
 from agents.models import Agent, FeedEntry, FeedHead, SocketPass, Tab
 from agents.tests import test_feed
@@ -119,11 +119,15 @@ def test_a_token_in_the_address_is_refused_and_never_logged(desk: Desk, caplog: 
     assert SocketPass.objects.get().used_at is None
 
 
-def test_who_says_nothing_is_shown_out_and_costs_no_connection_to_the_database(
+def test_who_says_nothing_or_nonsense_is_shown_out_without_a_look_at_the_database(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(protocol, "HELLO_SECONDS", 0.3)
-    assert desk.dial("/ws/agent/1").closed() == 4401
+    looked: list[object] = []
+    monkeypatch.setattr(sections, "serving", looked.append)
+    monkeypatch.setattr(protocol, "HELLO_SECONDS", 0.5)
+    silent, talking = desk.dial("/ws/agent/1"), desk.dial("/ws/agent/1")
+    talking.say(type="heartbeat")
+    assert (silent.closed(), talking.closed(), looked) == (4401, 4401, [])
 
 
 @pytest.mark.parametrize(

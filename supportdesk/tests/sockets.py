@@ -31,6 +31,7 @@ PATIENCE = 30.0  # seconds; what takes so long has not happened
 OPTIONS: dict[str, Any] = {
     "host": "127.0.0.1",
     "ws_max_size": 65_536,
+    "ws_per_message_deflate": False,
     "lifespan": "off",
     "log_config": None,
     "timeout_graceful_shutdown": 2,
@@ -166,7 +167,17 @@ class ServerProcess:
         self.port = free_port()
         self.command = [
             *(sys.executable, "-m", "uvicorn", application, "--host", "127.0.0.1", "--port", str(self.port)),
-            *("--ws-max-size", "65536", "--lifespan", "off", "--no-proxy-headers", "--timeout-graceful-shutdown", "2"),
+            *(
+                "--ws-max-size",
+                "65536",
+                "--ws-per-message-deflate",
+                "false",
+                "--lifespan",
+                "off",
+                "--no-proxy-headers",
+                "--timeout-graceful-shutdown",
+                "2",
+            ),
         ]
         self.environment = {
             **os.environ,

@@ -9,6 +9,7 @@ from django_celery_beat.models import PeriodicTask
 
 from supportdesk.beat import Scheduler
 from supportdesk.celery import app
+from supportdesk.routing import websockets
 from supportdesk.schedule import SCHEDULE
 from supportdesk.urls import urlpatterns
 
@@ -64,6 +65,10 @@ def routes() -> dict[tuple[str, str], tuple[type, str]]:
 
 def test_every_route_of_the_seed_is_there() -> None:
     assert set(routes()) >= SEED
+
+
+def test_the_socket_of_the_seed_is_there() -> None:
+    assert [str(route.pattern) for route in websockets.routes] == ["ws/agent/<int:pk>", ""]  # and nothing else
 
 
 def test_every_action_says_who_may_use_it() -> None:

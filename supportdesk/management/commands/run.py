@@ -129,6 +129,7 @@ class Command(BaseCommand):
     def _parts(self, port: int, logs: Path) -> list[Part]:
         logs.mkdir(parents=True, exist_ok=True)
         uvicorn = [str(BIN / "uvicorn"), "--host", "127.0.0.1", "--port", str(port), "--ws-max-size", "65536"]
+        uvicorn += ["--ws-per-message-deflate", "false"]  # messages are short, and a compressor per socket is not
         quiet = ["--lifespan", "off", "--no-proxy-headers", "--no-access-log", "--timeout-graceful-shutdown", "3"]
         children = str(settings.CONNECTIONS["worker"][0])
         celery = [str(BIN / "celery"), "-A", "supportdesk"]
