@@ -13,7 +13,7 @@ VARIABLE = "SUPPORTDESK_CHAOS_FAULT"
 def forget() -> None:
     """Whoever comes back is told from now on, as if nothing was missed."""
     honest = feed.start
-    feed.start = lambda *, agent_id, last_seq: honest(agent_id=agent_id, last_seq=None)  # type: ignore[assignment]
+    feed.start = lambda *, agent_id, last_seq: honest(agent_id=agent_id, last_seq=None)
 
 
 def repeat() -> None:
