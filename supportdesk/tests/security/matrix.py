@@ -206,9 +206,9 @@ POST   admin/sla/slaalert/<object_id>/history/                            200   
 GET    admin/customers/customer/                                          200      - -   - - - + + +  - - - - - - -
 POST   admin/customers/customer/                                          200      - -   - - - + + +  - - - - - - -
 GET    admin/customers/customer/add/                                      200      - -   - - - + + +  - - - - - - -
-POST   admin/customers/customer/add/                                      302      - -   - - - + + +  - - - - - - -  {"name": "New"}
+POST   admin/customers/customer/add/                                      302      - -   - - - + + +  - - - - - - -  {"name": "New", "tier": "standard"}
 GET    admin/customers/customer/<object_id>/change/                       200      - -   - - - + ? +  - - - - - - -
-POST   admin/customers/customer/<object_id>/change/                       302      - -   - - - + ? +  - - - - - - -  {"name": "Other"}
+POST   admin/customers/customer/<object_id>/change/                       302      - -   - - - + ? +  - - - - - - -  {"name": "Other", "tier": "standard"}
 GET    admin/customers/customer/<object_id>/history/                      200      - -   - - - ? ? ?  - - - - - - -
 POST   admin/customers/customer/<object_id>/history/                      200      - -   - - - ? ? ?  - - - - - - -
 
