@@ -110,6 +110,7 @@ def test_an_import_starts_no_clock_unless_it_is_asked_to() -> None:
     ]
     assert not SLAClock.objects.filter(started_at__lt=Ticket.objects.earliest("updated_at").updated_at).exists()
     assert "clocks" not in imported(path, activate=True)
+    assert "Tickets whose clocks began: 1" in imported(written(OPEN | {"Ticket ID": "9"}), activate=True)
     assert not Delivery.objects.exists()
 
 

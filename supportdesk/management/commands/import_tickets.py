@@ -110,6 +110,7 @@ class Command(ImportCommand):
             outcome.odd.update(one.odd)
             if one.name and one.name.casefold() != customers[one.email_index].name.casefold():
                 outcome.odd[OTHER_NAME] += 1
+        return tickets
 
     def _customers(self, fresh: list["_Read"], outcome: Outcome) -> dict[str, Customer]:
         """By blind index: those that are there, and new ones for the rest. One that is there is left as it is."""
