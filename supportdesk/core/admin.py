@@ -19,6 +19,7 @@ from django.utils.text import capfirst
 from supportdesk.core.actor import Actor
 from supportdesk.core.api.filters import parse_id
 from supportdesk.core.errors import DomainError, NotFound, StaleVersion
+from supportdesk.core.text import is_one_line
 
 COUNTED_ROWS = 10_000
 
@@ -48,6 +49,14 @@ class ServiceForm(forms.Form):
         for name, field in self.fields.items():
             if name != "version" and settable is not None and name not in settable:
                 field.disabled = True
+
+    def clean(self) -> dict[str, Any]:
+        for name, value in self.cleaned_data.copy().items():
+            texts = value if isinstance(value, list) else [value]
+            one_line = not isinstance(self.fields[name].widget, forms.Textarea)
+            if one_line and not all(is_one_line(text) for text in texts if isinstance(text, str)):
+                self.add_error(name, "Must not hold line breaks or control characters.")
+        return self.cleaned_data
 
     @property
     def seen_version(self) -> int | None:
