@@ -40,7 +40,7 @@ def recompute(ticket_ids: Sequence[int], *, now: datetime) -> int:
 
     The caller holds the tickets' locks. Tickets without promises stay without. Never touches the tickets themselves.
     """
-    found = records.read(TicketSLA.objects.filter(pk__in=ticket_ids))
+    found = records.read(ticket_ids)
     return records.update((record, record.wind(now)) for record in found)
 
 
