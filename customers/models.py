@@ -30,7 +30,7 @@ class CustomerQuerySet(models.QuerySet["Customer"]):
             return self
         tickets: Any = self.model._meta.get_field("tickets").related_model._default_manager
         theirs = tickets.filter(customer_id=OuterRef("pk"))
-        # As scalars: PostgreSQL would answer EXISTS by reading every ticket that the actor sees, once for all customers.
+        # As scalars: EXISTS would be answered by reading every ticket that the actor sees, once for all customers.
         one, one_seen = (Subquery(some.values("pk")[:1]) for some in (theirs, theirs.visible_to(actor)))
         found = self.filter(seen_by__overlap=_keys_of(actor)).alias(one=one, one_seen=one_seen)
         return found.filter(Q(one_seen__isnull=False) | Q(one__isnull=True))

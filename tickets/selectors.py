@@ -60,7 +60,7 @@ def _beside(tickets: TicketQuerySet, *, identities: bool = True) -> Detail:
 
 
 def unassigned(actor: Actor) -> TicketQuerySet:
-    """Unfinished tickets that nobody has."""
+    """Unfinished tickets that nobody has, as far as the actor sees them."""
     return listed(actor).unfinished().filter(assignee__isnull=True)
 
 

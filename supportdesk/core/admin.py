@@ -45,7 +45,7 @@ class BoundedPaginator(Paginator):  # type: ignore[type-arg]
         rows: Any = self.object_list
         first = (self.validate_number(number) - 1) * self.per_page
         ids = rows.values_list("pk", flat=True)[first : first + self.per_page]
-        return self._get_page(rows.filter(pk__in=list(ids)), self.validate_number(number), self)
+        return Page(rows.filter(pk__in=list(ids)), self.validate_number(number), self)
 
     @property
     def is_bounded(self) -> bool:

@@ -113,9 +113,12 @@ class _Maker:
         chunk.messages += said
         chunk.facts += self._facts(ticket, said)
         if ticket.assignee_id is not None:
-            chunk.assignments.append(self._assignment(ticket))
+            chunk.assignments.append(self._assignment(ticket, ticket.assignee_id))
         if ticket.assignee_id is not None and topic.notes and self.random.random() < NOTED:
-            self._note(chunk, ticket, topic)
+            note = self._note(ticket, topic, ticket.assignee_id)
+            noted = NoteAdded(subject_id=ticket.pk, note_id=note.pk, mentions=[])
+            chunk.notes.append(note)
+            chunk.facts.append(Fact(event=noted, at=note.created_at))
 
     def _ticket(self, topic: Topic, status: Status, created_at: datetime) -> Ticket:
         random, ticket_id = self.random, next(self.ids.tickets)
@@ -183,22 +186,23 @@ class _Maker:
             ticket.archived_at = ticket.resolved_at
         ticket.rerank()
 
-    def _assignment(self, ticket: Ticket) -> Assignment:
+    def _assignment(self, ticket: Ticket, agent_id: int) -> Assignment:
         return Assignment(
             ticket_id=ticket.pk,
-            agent_id=ticket.assignee_id,
+            agent_id=agent_id,
             reason=AssignmentReason.MANUAL,
             assigned_at=ticket.created_at,
             ended_at=ticket.resolved_at if ticket.status == Status.CLOSED else None,
         )
 
-    def _note(self, chunk: Chunk, ticket: Ticket, topic: Topic) -> None:
-        at, note_id = ticket.last_activity_at, next(self.ids.notes)
-        body = self._said(topic.notes)
-        chunk.notes.append(
-            Note(id=note_id, ticket_id=ticket.pk, author_id=ticket.assignee_id, body=body, created_at=at)
+    def _note(self, ticket: Ticket, topic: Topic, author_id: int) -> Note:
+        return Note(
+            id=next(self.ids.notes),
+            ticket_id=ticket.pk,
+            author_id=author_id,
+            body=self._said(topic.notes),
+            created_at=ticket.last_activity_at,
         )
-        chunk.facts.append(Fact(event=NoteAdded(subject_id=ticket.pk, note_id=note_id, mentions=[]), at=at))
 
     def _facts(self, ticket: Ticket, said: Sequence[Message]) -> Iterator[Fact]:
         """What a desk would have recorded of the ticket."""

@@ -1,8 +1,8 @@
 """What a way of asking costs: statements, and pages of the database that are touched.
 
 Each request goes through the whole product, over Django's test client. What it read is then explained statement by
-statement with `ANALYZE, BUFFERS`. Both figures are exact and the same on every machine, so growth is judged by them; times
-are only told, and only one against another of the same run.
+statement with `ANALYZE, BUFFERS`. Both figures are exact and the same on every machine, so growth is judged by them;
+times are only told, and only one against another of the same run.
 """
 
 import json
@@ -21,7 +21,7 @@ from django.test.utils import CaptureQueriesContext
 FIRST_PIECES = 2  # of a streamed answer: its head, and what the first read brought
 _CONTROL = ("BEGIN", "COMMIT", "ROLLBACK", "SAVEPOINT", "RELEASE")
 _READS = ("SELECT", "WITH")
-_TOKEN = 'FROM "agents_loginsession"'
+_LOGIN = 'FROM "agents_loginsession"'
 _FACT = 'INSERT INTO "core_event"'
 
 
@@ -29,8 +29,8 @@ _FACT = 'INSERT INTO "core_event"'
 class Measured:
     """One request. `audit`: statements that state who was shown what; they are in none of the other figures.
 
-    `statements` counts the one that checks the token too, and every write. `milliseconds` is the time that the reads take
-    in PostgreSQL, `plans` how it takes it.
+    `statements` counts the one that checks the token too, and every write. `milliseconds` is the time that the reads
+    take in PostgreSQL, `plans` how it takes it.
     """
 
     statements: int
@@ -67,7 +67,15 @@ class Asking:
             raise RuntimeError(f"{path} answered {response.status_code}: {response.content[:300]!r}")
         return response
 
-    def measured(self, ask: Callable[[], Any]) -> Measured:
+    def read(self, path: str) -> Measured:
+        """What reading the path costs. Raises NotTheirs."""
+        return self._measured(lambda: self.get(path))
+
+    def written(self, path: str, body: Mapping[str, Any]) -> Measured:
+        """What sending the body there costs."""
+        return self._measured(lambda: self.post(path, body))
+
+    def _measured(self, ask: Callable[[], Any]) -> Measured:
         with CaptureQueriesContext(connection) as captured:
             response = ask()
             body = b"".join(islice(response, FIRST_PIECES)) if response.streaming else response.content
@@ -81,8 +89,8 @@ class Asking:
             buffers=sum(one.buffers for one in explained),
             milliseconds=sum(one.milliseconds for one in explained),
             rows=_rows(response, body),
-            reads=[sql for sql in reads if _TOKEN not in sql],
-            plans=[one.plan for sql, one in zip(reads, explained, strict=True) if _TOKEN not in sql],
+            reads=[sql for sql in reads if _LOGIN not in sql],
+            plans=[one.plan for sql, one in zip(reads, explained, strict=True) if _LOGIN not in sql],
         )
 
 

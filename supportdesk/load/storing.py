@@ -18,6 +18,7 @@ from supportdesk.core.actor import Actor
 from supportdesk.core.events import event_row
 from supportdesk.core.models import Event
 from supportdesk.load.generating import SPAN, Cast, Chunk, Ids, Team
+from tickets import lists
 from tickets.models import Assignment, Message, Note, Ticket, TicketText
 
 SHARES = {"Care": 0.55, "Delivery": 0.25, "Billing": 0.14, "Products": 0.05, "Key accounts": 0.01}
@@ -57,6 +58,7 @@ def store(chunk: Chunk, *, by: Actor) -> None:
         _copy(Note, chunk.notes)
         _copy(Assignment, chunk.assignments)
         _copy(Event, (event_row(fact, by) for fact in chunk.facts))
+        lists.forget_all()
 
 
 def tidy() -> None:
@@ -134,7 +136,7 @@ def _copy(model: type[Model], rows: Iterable[Model]) -> None:
     database = connections[DEFAULT_DB_ALIAS]  # itself, not the proxy: it is asked millions of times
     with (
         database.cursor() as cursor,
-        cursor.copy(f'COPY "{model._meta.db_table}" ({columns}) FROM STDIN') as copy,  # type: ignore[attr-defined]
+        cursor.copy(f'COPY "{model._meta.db_table}" ({columns}) FROM STDIN') as copy,
     ):
         for row in rows:
             copy.write_row([field.get_db_prep_save(getattr(row, field.attname), database) for field in fields])

@@ -21,7 +21,7 @@ ORDERS = ("rank", "created_at", "-created_at", "updated_at", "-updated_at")
 
 @dataclass(frozen=True, kw_only=True)
 class Way:
-    """`statements` and `buffers` are what it may cost at most, `growth` how many times what it costs at another size."""
+    """`statements` and `buffers` are what it may cost at most, `growth` how many times that of another size."""
 
     name: str
     who: str

@@ -1,5 +1,6 @@
 """Tickets, their conversation and their timeline."""
 
+import json
 from collections.abc import Sequence
 from typing import Any, ClassVar, cast
 
@@ -8,11 +9,13 @@ from django.http.response import HttpResponseBase
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.utils.encoders import JSONEncoder
 
 from agents.enums import EVERY_ROLE, Role, Scope
 from agents.models import Agent
 from customers.audit import record_read
 from customers.services import Erased
+from supportdesk.core import kept
 from supportdesk.core.actor import ActorKind
 from supportdesk.core.api import trimming
 from supportdesk.core.api.filters import refuse_unknown
@@ -22,7 +25,7 @@ from supportdesk.core.api.schema import operation
 from supportdesk.core.api.views import ApiViewSet, expected_version, versioned
 from supportdesk.core.errors import StaleVersion
 from supportdesk.core.models import Event
-from tickets import audit, search, selectors
+from tickets import audit, lists, search, selectors
 from tickets.api import examples, export
 from tickets.api.detail import represent, tells_of_customer
 from tickets.api.filters import HistoryFilter, TicketFilter
@@ -75,14 +78,34 @@ class TicketViewSet(ApiViewSet):
     @operation("List tickets", returns=FoundTicket(many=True), example=examples.ROW)
     def list(self, request: Request) -> Response:
         """The order of work: those first whose customer has waited closest to too long, those that are done last."""
-        if self._text:  # words are rarer than anything else that is asked for
-            answer = self.page(selectors.listed(self.actor), FoundTicket)
-        else:
-            seen = Ticket.objects.visible_parts(self.actor)
-            answer = self.page(selectors.with_names(), FoundTicket, parts=seen)
+        parameters = request.query_params
+        if not parameters.keys() & (audit.SEARCHES | {"cursor"}):
+            return self._first_page()
+        answer = self._found() if self._text else self._page()
         ids = [ticket.pk for ticket in self.shown]
-        audit.record_search(ids=ids, parameters=request.query_params, through="list", by=self.actor, now=self.now)
+        audit.record_search(ids=ids, parameters=parameters, through="list", by=self.actor, now=self.now)
         return answer
+
+    def _first_page(self) -> Response:
+        """Made, or repeated while it is as good as new."""
+        request = self.request
+        links = getattr(self, "link_parameters", request.query_params)
+        asked = [sorted(parameters.lists()) for parameters in (request.query_params, links)]
+        text = kept.answer(
+            lists.KIND,
+            key=[request.build_absolute_uri(request.path), asked, *self.actor.sight],
+            groups=lists.groups_for(self.actor),
+            make=lambda: json.dumps(self._page().data, cls=JSONEncoder),
+        )
+        return Response(json.loads(text))
+
+    def _found(self) -> Response:
+        """Not in parts: words are rarer than anything else that is asked for."""
+        return self.page(selectors.listed(self.actor), FoundTicket)
+
+    def _page(self) -> Response:
+        parts = Ticket.objects.visible_parts(self.actor)
+        return self.page(selectors.with_names(), FoundTicket, parts=parts)
 
     @property
     def _text(self) -> str:

@@ -166,9 +166,9 @@ class Ticket(models.Model):
                 name="ticket_external_id_unique",
             ),
         ]
-        # Each order of the lists is an index, alone and behind what bounds a list the most; it holds what the filters ask
-        # for as well, so that a page is found without reading a ticket that is not on it. Behind the other filters stands
-        # the order of work, for values that are rare.
+        # Each order of the lists is an index, alone and behind what bounds a list the most; it holds what the filters
+        # ask for as well, so that a page is found without reading a ticket that is not on it. Behind the other filters
+        # stands the order of work, for values that are rare.
         indexes: ClassVar = [
             _covering("rank_at", name="ticket_rank"),
             _covering("department", "rank_at", name="ticket_department_rank"),
@@ -189,16 +189,14 @@ class Ticket(models.Model):
             GinIndex(OpClass(Upper("subject"), name="gin_trgm_ops"), name="ticket_subject_trigram"),
             # Of the unfinished only, so they stay as small as the work at hand: an agent's queue and load; what nobody
             # has; what waits to be given to somebody.
-            models.Index(
-                fields=["assignee", "rank_at", "id"],
-                include=["status"],
-                condition=Q(resolved_at__isnull=True, assignee__isnull=False),
+            _covering(
+                "assignee",
+                "rank_at",
                 name="ticket_work",
+                condition=Q(resolved_at__isnull=True, assignee__isnull=False),
             ),
-            models.Index(
-                fields=["rank_at", "id"],
-                condition=Q(resolved_at__isnull=True, assignee__isnull=True),
-                name="ticket_unassigned",
+            _covering(
+                "rank_at", name="ticket_unassigned", condition=Q(resolved_at__isnull=True, assignee__isnull=True)
             ),
             models.Index(
                 fields=["rank_at", "id"],

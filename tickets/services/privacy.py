@@ -7,6 +7,7 @@ from django.core.files.storage import storages
 from django.db import transaction
 from django.db.models import F
 
+from tickets import lists
 from tickets.models import Assignment, Attachment, Message, Note, Ticket
 from tickets.services.attachments import STORAGE
 
@@ -55,6 +56,7 @@ def erase_conversations(*, customer_id: int, now: datetime) -> None:
     stored = list(files.values_list("stored_as", flat=True))
     files.delete()
     theirs.update(subject=ERASED, attributes={}, tags=[], version=F("version") + 1, updated_at=now)
+    lists.forget_all()
     transaction.on_commit(lambda: _delete_files(stored))
 
 

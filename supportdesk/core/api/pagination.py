@@ -63,8 +63,8 @@ class _RowBeyond(Func):
 class _FirstOf(Func):
     """Whether a row is among the first `most` that are in any of the parts.
 
-    As an array of ids, because PostgreSQL then reads the rows in the order in which they lie, each page once; of an IN it
-    would look up one after the other.
+    As an array of ids, because PostgreSQL then reads the rows in the order in which they lie, each page once; of an IN
+    it would look up one after the other.
     """
 
     output_field = BooleanField()
@@ -81,7 +81,7 @@ class _FirstOf(Func):
     def as_sql(self, compiler: Any, connection: Any, **_: Any) -> tuple[str, Any]:  # type: ignore[override]
         column, _params = compiler.compile(self.source_expressions[0])
         sql, params = self.ids.query.get_compiler(connection=connection).as_sql()
-        return f"{column} = ANY(ARRAY(SELECT pk FROM ({sql}) AS first))", params
+        return f"{column} = ANY(ARRAY(SELECT pk FROM ({sql}) AS first))", params  # noqa: S608 - the SQL is Django's own
 
 
 class KeysetPagination(BasePagination):

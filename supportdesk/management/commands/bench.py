@@ -7,7 +7,6 @@ from argparse import ArgumentParser
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode
 
 from django.conf import settings
 from django.core.cache import cache
@@ -16,16 +15,16 @@ from django.db import connection
 from django.test.utils import override_settings
 from django.utils import timezone
 
-from agents.selectors import actor_for, led_departments
 from supportdesk.core.actor import Door, system
-from supportdesk.load import floors, measuring, ways
+from supportdesk.load import measuring, ways
 from supportdesk.load.askers import Asker, EmptyDesk, askers
+from supportdesk.load.floors import searched
 from supportdesk.load.measuring import Measured, NotTheirs
 from supportdesk.load.ways import Way
 from tickets.models import Ticket
 
+SETTINGS = {"REQUESTS_PER_MINUTE": 10**9, "KEPT_ANSWER_SECONDS": 0, "ALLOWED_HOSTS": ["testserver"]}
 WRITES = {"message": 6, "ticket": 8}  # statements each may take
-RUNS = 7
 SEARCH_RATIO = 3.0
 
 
@@ -46,7 +45,7 @@ class Command(BaseCommand):
         self.now, by = timezone.now(), system("bench", origin=Door.COMMAND)
         logging.disable(logging.CRITICAL)  # a line per request
         try:
-            with measuring.rolled_back(), override_settings(REQUESTS_PER_MINUTE=10**9, ALLOWED_HOSTS=["testserver"]):
+            with measuring.rolled_back(), override_settings(**SETTINGS):
                 self._measure(askers(by=by, now=self.now))
         except EmptyDesk as problem:
             raise CommandError(str(problem)) from None
@@ -61,7 +60,7 @@ class Command(BaseCommand):
     def _measure(self, people: Mapping[str, Asker]) -> None:
         self.stdout.write(f"About {_tickets():,} tickets\n\n{'':40}statements  audit  buffers  times      ms  rows")
         for way in ways.main_ways(people):
-            self._tell(way, people[way.who].asking.measured(lambda way=way: people[way.who].asking.get(way.path)))
+            self._tell(way, people[way.who].asking.read(way.path))
         self._writes(people["agent"])
         self._many("every filter and order", people, list(ways.filters(people, now=self.now)))
         self._many("every other list", people, list(ways.other_reads(people, now=self.now)))
@@ -70,21 +69,14 @@ class Command(BaseCommand):
 
     def _writes(self, asker: Asker) -> None:
         ticket = Ticket.objects.filter(assignee=asker.agent, status="open").order_by("rank_at", "pk")[0]
+        where = {"customer_id": ticket.customer_id, "department_id": asker.agent.department_id}
         bodies: Mapping[str, tuple[str, dict[str, Any]]] = {
             "message": (f"/api/tickets/{ticket.pk}/messages", {"body": "We are on it."}),
-            "ticket": (
-                "/api/tickets",
-                {
-                    "customer_id": ticket.customer_id,
-                    "subject": "A question",
-                    "description": "How does this work?",
-                    "department_id": asker.agent.department_id,
-                },
-            ),
+            "ticket": ("/api/tickets", {"subject": "A question", "description": "How does this work?", **where}),
         }
         for name, (path, body) in bodies.items():
-            found = asker.asking.measured(lambda path=path, body=body: asker.asking.post(path, body))
-            self._tell(Way(name=f"new {name}", who="agent", path=path, statements=WRITES[name]), found)
+            way = Way(name=f"new {name}", who="agent", path=path, statements=WRITES[name])
+            self._tell(way, asker.asking.written(path, body))
 
     def _many(self, name: str, people: Mapping[str, Asker], paths: Iterable[str]) -> None:
         """Only the dearest of many, and those that cost more than they may."""
@@ -92,12 +84,12 @@ class Command(BaseCommand):
             found = {}
             for path in paths:
                 try:
-                    found[path] = asker.asking.measured(lambda path=path: asker.asking.get(path))
+                    found[path] = asker.asking.read(path)
                 except NotTheirs:
                     continue
                 if found[path].buffers > ways.MOST_BUFFERS:
                     self._tell(Way(name=path, who=who, path=path), found[path])
-            dearest = max(found, key=lambda path: found[path].buffers)
+            dearest = max(found, key=lambda path, found=found: found[path].buffers)  # type: ignore[misc]
             self._tell(Way(name=f"{name}: {len(found)}, at most", who=who, path=dearest), found[dearest])
             self.stdout.write(f"    {dearest}")
 
@@ -105,23 +97,16 @@ class Command(BaseCommand):
         self.stdout.write(f"\n{'search':40}{'floor ms':>10}{'in SQL ms':>11}{'times':>7}{'request ms':>12}{'times':>7}")
         in_sql, whole = [], []
         for who, asker in people.items():
-            actor = actor_for(asker.agent, led=led_departments(asker.agent), origin=Door.COMMAND)
             for name, words in ways.searches().items():
-                path = f"/api/tickets?{urlencode({'q': words})}"
-                statement, params = floors.floor(words, actor)
-                measured = asker.asking.measured(lambda path=path: asker.asking.get(path))
-                floor = measuring.median(lambda s=statement, p=params: measuring.run(s, p), runs=RUNS)
-                ours = measuring.median(lambda m=measured: [measuring.run(sql) for sql in m.reads], runs=RUNS)
-                request = measuring.median(lambda path=path: asker.asking.get(path), runs=RUNS)
-                in_sql.append(ours / floor)
-                whole.append(request / floor)
-                figures = f"{floor:>10.1f}{ours:>11.1f}{ours / floor:>7.1f}{request:>12.1f}{request / floor:>7.1f}"
-                self.stdout.write(f"{f'{name} ({who})':40}{figures}")
-                self._outline(measured)
-        self.stdout.write(
-            f"{'median':40}{'':>21}{statistics.median(in_sql):>7.1f}{'':>12}{statistics.median(whole):>7.1f}"
-        )
-        self.over += statistics.median(in_sql) > SEARCH_RATIO
+                found = searched(asker, words)
+                in_sql.append(found.in_sql / found.floor)
+                whole.append(found.request / found.floor)
+                figures = f"{found.floor:>10.1f}{found.in_sql:>11.1f}{in_sql[-1]:>7.1f}"
+                self.stdout.write(f"{f'{name} ({who})':40}{figures}{found.request:>12.1f}{whole[-1]:>7.1f}")
+                self._outline(found.measured)
+        middle, outer = statistics.median(in_sql), statistics.median(whole)
+        self.over += middle > SEARCH_RATIO
+        self.stdout.write(f"{'median':40}{'':>21}{middle:>7.1f}{'':>12}{outer:>7.1f}")
 
     def _tell(self, way: Way, found: Measured) -> None:
         name = f"{way.name} ({way.who})"
