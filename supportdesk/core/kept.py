@@ -23,6 +23,7 @@ from prometheus_client import Counter
 from redis.exceptions import RedisError
 
 from supportdesk.core.crypto import DecryptionError, blind_index, decrypt, encrypt
+from supportdesk.core.observability.metrics import REDIS_ERRORS
 
 CHANGE_SECONDS = 60  # after which a change whose end nobody told is over
 QUIET_SECONDS = 5.0  # after a failure of Redis, how long answers are made without asking it
@@ -97,6 +98,7 @@ def _ask(question: Callable[[], Any]) -> Any:
         return question()
     except RedisError as error:
         _quiet_until = time.monotonic() + QUIET_SECONDS
+        REDIS_ERRORS.labels("kept").inc()
         log.warning("answers without redis", error=type(error).__name__)
         return None
 
@@ -106,4 +108,5 @@ def _tell(generations: dict[str, str], seconds: int | None) -> None:
     try:
         cache.set_many(generations, seconds)
     except RedisError as error:
+        REDIS_ERRORS.labels("kept").inc()
         log.error("redis not told of a change", error=type(error).__name__)

@@ -37,25 +37,22 @@ def main_ways(askers: Mapping[str, Asker]) -> list[Way]:
     ways += [replace(way, name="list of 100", path="/api/tickets?page_size=100") for way in ways]
     ways += [Way(name="list, 80 % deep", who=who, path=_deep(askers[who])) for who in ("admin", "agent", "small")]
     ways = [replace(way, statements=2, buffers=LIST, growth=1.5) for way in ways]
-    me = askers["agent"].agent.pk
-    live = "open,pending,on_hold"
-    ways += [
-        Way(name="agent's queue", who="agent", path=f"/api/tickets?assignee={me}&status={live}", growth=2.5),
-        Way(name="agent's queue", who="admin", path=f"/api/tickets?assignee={me}&status={live}", growth=2.5),
-        Way(name="unassigned", who="admin", path="/api/tickets?assignee=none", growth=2.5),
-        Way(name="unassigned", who="agent", path="/api/tickets?assignee=none", growth=2.5),
-        Way(name="available agents", who="admin", path="/api/agents?availability=online", growth=2.5),
-        Way(name="available agents", who="agent", path="/api/agents?availability=online", growth=2.5),
-    ]
-    queues = [replace(way, buffers=QUEUE) if way.growth == 2.5 else way for way in ways]
+    queues = {
+        "agent's queue": f"/api/agents/{askers['agent'].agent.pk}/queue",
+        "unassigned": "/api/tickets/unassigned",
+        "available agents": "/api/agents/available",
+    }
+    for name, path in queues.items():
+        ways += [Way(name=name, who=who, path=path, buffers=QUEUE, growth=2.5) for who in ("admin", "agent")]
     one = f"/api/tickets/{Ticket.objects.order_by('-last_position', 'pk')[0].pk}"
     return [
-        *queues,
+        *ways,
         Way(name="ticket", who="admin", path=one, statements=3),
-        Way(name="its messages", who="admin", path=f"{one}/messages", statements=4),
-        Way(name="its notes", who="admin", path=f"{one}/notes", statements=4),
-        Way(name="its timeline", who="admin", path=f"{one}/events", statements=4),
-        Way(name="its files", who="admin", path=f"{one}/attachments", statements=4),
+        Way(name="its messages", who="admin", path=f"{one}/messages"),
+        Way(name="its notes", who="admin", path=f"{one}/notes"),
+        Way(name="its timeline", who="admin", path=f"{one}/events"),
+        Way(name="its files", who="admin", path=f"{one}/attachments"),
+        Way(name="its assignments", who="admin", path=f"{one}/assignments"),
         Way(name="export, first piece", who="admin", path="/api/tickets/export"),
         Way(name="export, first piece", who="supervisor", path="/api/tickets/export"),
     ]
@@ -134,6 +131,9 @@ def other_reads(askers: Mapping[str, Asker], *, now: datetime) -> Iterator[str]:
     ):
         yield f"/api/agents?{some}"
     yield "/api/views"
+    for order in ORDERS:
+        yield f"/api/tickets/unassigned?ordering={order}"
+        yield f"/api/agents/{askers['agent'].agent.pk}/queue?ordering={order}"
 
 
 def admin_pages(askers: Mapping[str, Asker]) -> Iterator[str]:
@@ -159,6 +159,7 @@ def admin_pages(askers: Mapping[str, Asker]) -> Iterator[str]:
     for some in ("", "q=customer+77", "q=nobody", "p=5"):
         yield f"/admin/customers/customer/?{some}"
     yield "/admin/agents/agent/"
+    yield "/admin/"
 
 
 def searches() -> Mapping[str, str]:

@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 from typing import Any, ClassVar, cast
 
-from django.db.models import QuerySet
+from django.db.models import Prefetch, QuerySet, prefetch_related_objects
 from django.http.response import HttpResponseBase
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -45,7 +45,7 @@ from tickets.api.serializers import (
     TicketUpdate,
 )
 from tickets.enums import Sender
-from tickets.models import Message, Note, Ticket
+from tickets.models import Attachment, Message, Note, Ticket
 from tickets.services import bulk, conversation, lifecycle
 from tickets.services.conversation import NewerMessages
 from tickets.status import IllegalTransition
@@ -268,6 +268,8 @@ class MessageViewSet(OnTicketViewSet):
             raise
         if posted.message.agent_id is not None:
             posted.message.agent = cast(Agent, request.user)  # who wrote it is who asks, and is known already
+        if not data.get("attachments"):
+            prefetch_related_objects([posted.message], Prefetch("attachments", Attachment.objects.none()))
         body = {**MessageOut(posted.message).data, "follow_up": posted.follow_up}
         return Response(body, status=201)
 

@@ -58,7 +58,7 @@ class TicketQuerySet(models.QuerySet["Ticket"]):
         return self.filter(resolved_at__isnull=True)
 
 
-# What a list is filtered and ordered by, as far as it is small.
+# What a list is filtered and ordered by, and what is counted, as far as it is small. What is mostly null costs nothing.
 FOUND_BY = (
     "status",
     "priority",
@@ -71,6 +71,8 @@ FOUND_BY = (
     "created_at",
     "updated_at",
     "archived_at",
+    "waiting_since",
+    "queued_at",
 )
 
 
@@ -198,12 +200,7 @@ class Ticket(models.Model):
             _covering(
                 "rank_at", name="ticket_unassigned", condition=Q(resolved_at__isnull=True, assignee__isnull=True)
             ),
-            models.Index(
-                fields=["rank_at", "id"],
-                include=["queued_at"],
-                condition=Q(queued_at__isnull=False),
-                name="ticket_queued",
-            ),
+            _covering("rank_at", name="ticket_queued", condition=Q(queued_at__isnull=False)),
         ]
 
     def __str__(self) -> str:

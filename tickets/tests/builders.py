@@ -8,10 +8,12 @@ from agents import services as agents
 from agents.enums import Availability
 from agents.models import Agent
 from agents.tests.builders import SYSTEM, make_agent
+from customers.models import Customer
 from customers.tests.builders import make_customer
-from tickets.enums import Sender
+from tickets.enums import Sender, Status
 from tickets.models import Ticket
 from tickets.services import assignment, conversation, lifecycle
+from tickets.services.history import PastTicket
 
 
 def make_ticket(**over: Any) -> Ticket:
@@ -19,6 +21,12 @@ def make_ticket(**over: Any) -> Ticket:
     given.setdefault("customer", None)
     given["customer"] = given["customer"] or make_customer()
     return lifecycle.create_ticket(**{"by": SYSTEM, "now": timezone.now(), **given})
+
+
+def past_ticket(customer: Customer, **over: Any) -> PastTicket:
+    given: dict[str, Any] = {"subject": "Before", "description": "Long ago", "source": "shop", "external_id": "7"}
+    given |= {"status": Status.OPEN, "created_at": timezone.now(), "created_at_estimated": False}
+    return PastTicket(customer=customer, **{**given, **over})
 
 
 def say(ticket: Ticket, body: str = "Hello", **over: Any) -> conversation.Posted:

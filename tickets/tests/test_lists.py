@@ -24,8 +24,8 @@ from tickets import lists
 from tickets.enums import Priority, Sender, Status
 from tickets.models import Ticket
 from tickets.services import assignment, bulk, lifecycle
-from tickets.services.history import PastTicket, create_past_tickets
-from tickets.tests.builders import change, make_ticket, say
+from tickets.services.history import create_past_tickets
+from tickets.tests.builders import change, make_ticket, past_ticket, say
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -162,17 +162,7 @@ def _follow_up(world: dict[str, Any]) -> None:
 
 
 def _import(world: dict[str, Any]) -> None:
-    past = PastTicket(
-        customer=world["customer"],
-        subject="Before",
-        description="Long ago",
-        source="shop",
-        external_id="7",
-        status=Status.OPEN,
-        created_at=timezone.now(),
-        created_at_estimated=False,
-    )
-    create_past_tickets([past], by=SYSTEM, now=timezone.now())
+    create_past_tickets([past_ticket(world["customer"])], by=SYSTEM, now=timezone.now())
 
 
 WRITES: dict[str, Callable[[dict[str, Any]], object]] = {

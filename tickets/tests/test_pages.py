@@ -6,17 +6,17 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import IntegrityError, connection, transaction
 from django.db.models import QuerySet
 
-from agents.tests.builders import make_agent
+from agents.tests.builders import actor_of, make_agent, make_department
 from customers.models import Customer
 from customers.selectors import named, with_email, with_phone
 from customers.tests.builders import make_customer
 from supportdesk.core.models import Event
 from supportdesk.tests.client import Api, counted_statements
 from tickets.models import Message, Note, Ticket
-from tickets.tests.builders import make_ticket
+from tickets.tests.builders import change, make_ticket
 
 pytestmark = pytest.mark.django_db
 START = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
@@ -50,6 +50,47 @@ def test_pages_forward_and_back_show_everything_once_in_order(ordering: str, siz
         last = page(api, last["previous"])
         backward.append([row["id"] for row in last["results"]])
     assert backward == forward[::-1]
+
+
+@pytest.mark.parametrize("ordering", ["rank", "created_at", "-updated_at"])
+@pytest.mark.parametrize("size", [1, 2, 3, 50])
+def test_pages_of_a_reader_with_bounds_show_each_ticket_once(ordering: str, size: int) -> None:
+    """What they see has parts that overlap: their department's tickets, their own, those of no department."""
+    here, there = make_department(), make_department()
+    reader = make_agent(department=here)
+    for number in range(12):
+        department = (here, there, None)[number % 3]
+        ticket = make_ticket(department=department, now=START + timedelta(hours=number // 4))
+        if number % 2 == 0:
+            Ticket.objects.filter(pk=ticket.pk).update(assignee=reader)
+    api, actor = Api(reader), actor_of(reader)
+    column = {"rank": "rank_at", "-updated_at": "-updated_at"}.get(ordering, ordering)
+    sign = "-" if column.startswith("-") else ""
+    expected = list(Ticket.objects.visible_to(actor).order_by(column, f"{sign}pk").values_list("pk", flat=True))
+    assert len(expected) == 10
+    parts = [set(part.values_list("pk", flat=True)) for part in Ticket.objects.visible_parts(actor)]
+    assert sum(map(len, parts)) > len(set.union(*parts)) == len(expected)
+    link: str | None = f"/api/tickets?page_size={size}&ordering={ordering}&count=exact"
+    forward, last = [], {}
+    while link:
+        last = page(api, link)
+        assert last["count"] == 10
+        forward.append([row["id"] for row in last["results"]])
+        link = last["next"]
+    assert [pk for some in forward for pk in some] == expected
+    while last["previous"]:
+        last = page(api, last["previous"])
+        assert [row["id"] for row in last["results"]] == forward[-2]
+        forward.pop()
+
+
+def test_a_done_ticket_ranks_behind_every_other_one() -> None:
+    ticket = make_ticket()
+    with pytest.raises(IntegrityError, match="ticket_done_ranks_last"), transaction.atomic():
+        Ticket.objects.filter(pk=ticket.pk).update(rank_at=datetime(5000, 1, 1, tzinfo=UTC))
+    done = change(ticket, status="resolved")
+    with pytest.raises(IntegrityError, match="ticket_done_ranks_last"), transaction.atomic():
+        Ticket.objects.filter(pk=done.pk).update(rank_at=START)
 
 
 def test_rows_that_come_and_go_are_neither_repeated_nor_skipped() -> None:

@@ -58,6 +58,7 @@ class Command(BaseCommand):
             raise CommandError(f"{self.over} cost more than they may.")
 
     def _measure(self, people: Mapping[str, Asker]) -> None:
+        self.stdout.write("Besides the one statement that checks the token.")
         self.stdout.write(f"About {_tickets():,} tickets\n\n{'':40}statements  audit  buffers  times      ms  rows")
         for way in ways.main_ways(people):
             self._tell(way, people[way.who].asking.read(way.path))
