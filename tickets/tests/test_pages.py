@@ -190,7 +190,7 @@ def test_a_page_of_a_filtered_list_is_read_off_one_index_in_order(filters: dict[
     ],
 )
 def test_lists_by_time_are_read_off_one_index(filters: dict[str, Any], order: tuple[str, ...], index: str) -> None:
-    found = plan(Ticket.objects.filter(**filters).order_by(*order)[:51], in_order=True)
+    found = plan(Ticket.objects.filter(**filters).order_by(*order).values("pk")[:51], in_order=True)
     assert index in found
     assert "Sort" not in found
 
