@@ -5,3 +5,4 @@ class SLAConfig(AppConfig):
     """Promises about the work."""
 
     name = "sla"
+    verbose_name = "Promises"

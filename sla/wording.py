@@ -4,8 +4,8 @@ import re
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
-_INTERVAL = re.compile(r"(\d{1,2}):(\d{2})\s*[-\u2013]\s*(\d{1,2}):(\d{2})")
-_SPAN = re.compile(r"(?:(\d{1,6})\s*h)?\s*(?:(\d{1,6})\s*(?:m|min))?", re.IGNORECASE)
+INTERVAL = " *((?:[01]?[0-9]|2[0-4])):([0-5][0-9]) *[-\u2013] *((?:[01]?[0-9]|2[0-4])):([0-5][0-9]) *"
+_SPAN = re.compile(r"(?:([0-9]{1,6})\s*h)?\s*(?:([0-9]{1,6})\s*(?:m|min))?", re.IGNORECASE)
 
 
 def span(time: timedelta) -> str:
@@ -34,12 +34,10 @@ def instant(at: datetime) -> str:
 
 def interval(text: str) -> tuple[int, int] | None:
     """`09:00-17:30` as minutes from midnight, 24:00 included; None when it is no such text."""
-    match = _INTERVAL.fullmatch(text.strip())
+    match = re.fullmatch(INTERVAL, text)
     if match is None:
         return None
     from_hour, from_minute, to_hour, to_minute = (int(part) for part in match.groups())
-    if from_minute > 59 or to_minute > 59:
-        return None
     return from_hour * 60 + from_minute, to_hour * 60 + to_minute
 
 

@@ -15,10 +15,12 @@ from django.core.cache import cache
 from django.db import transaction
 from django.db.models import Case, IntegerField, OuterRef, Subquery, Sum, Value, When
 from django.db.models.functions import Coalesce
+from prometheus_client import Counter
 from redis.exceptions import RedisError
 
 from agents.enums import Availability
 from agents.models import Agent, AgentQuerySet
+from supportdesk.core.observability.metrics import REDIS_ERRORS
 from tickets.enums import Status
 from tickets.matching import ONE
 from tickets.models import Ticket
@@ -26,6 +28,8 @@ from tickets.models import Ticket
 KEPT_SECONDS = 30
 QUIET_SECONDS = 5.0  # after a failure of Redis, how long nothing more is asked of it
 _GENERATION = "available-agents:generation"
+
+LOOKUPS = Counter("supportdesk_available_agents_total", "Looks for who is available: kept, or read.", ["found"])
 
 log = structlog.get_logger("supportdesk.workload")
 _quiet_until = 0.0
@@ -56,6 +60,7 @@ def available() -> dict[int, int]:
     generation = _ask(lambda: cache.get_or_set(_GENERATION, _new_generation, None))
     key = f"available-agents:{generation}"
     known: dict[int, int] | None = _ask(lambda: cache.get(key)) if generation else None
+    LOOKUPS.labels("read" if known is None else "kept").inc()
     if known is not None:
         return known
     found = _read_available()
@@ -93,5 +98,6 @@ def _ask(question: Callable[[], Any]) -> Any:
         return question()
     except RedisError as error:
         _quiet_until = time.monotonic() + QUIET_SECONDS
+        REDIS_ERRORS.labels("available").inc()
         log.warning("available agents without redis", error=type(error).__name__)
         return None

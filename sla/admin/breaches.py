@@ -1,5 +1,6 @@
 """Warnings and breaches in the admin: what happened, and why, once somebody says so."""
 
+from datetime import datetime
 from typing import Any, ClassVar
 
 from django.contrib import admin
@@ -33,7 +34,7 @@ class AlertAdmin(DeskAdmin):
 
     form_class = AcknowledgeForm
     record_template = "admin/desk/alert.html"
-    list_display = ("number", "kind", "metric", "at", "priority", "owner", "department", "acknowledged_at")
+    list_display = ("number", "kind", "metric", "due", "priority", "owner", "department", "acknowledged")
     list_filter: ClassVar[Any] = ("kind", "metric", "priority", AcknowledgedFilter)
     plain_filters = ("kind", "metric", "priority", "acknowledged")
     list_select_related = ("owner", "department")
@@ -43,6 +44,14 @@ class AlertAdmin(DeskAdmin):
     @admin.display(description="Ticket")
     def number(self, obj: SLAAlert) -> str:
         return f"#{obj.ticket_id}"
+
+    @admin.display(description="Due")
+    def due(self, obj: SLAAlert) -> datetime:
+        return obj.at
+
+    @admin.display(description="Acknowledged")
+    def acknowledged(self, obj: SLAAlert) -> datetime | None:
+        return obj.acknowledged_at
 
     def settable(self, request: HttpRequest, obj: SLAAlert) -> frozenset[str]:
         return frozenset({"reason"}) if obj.kind == AlertKind.BREACH and not obj.acknowledged_at else frozenset()

@@ -1,6 +1,6 @@
 """Calendars in the admin: hours as text, holidays by country, and an example of what they mean."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
 from django.contrib import admin
@@ -26,7 +26,7 @@ class CalendarAdmin(PromiseAdmin):
     form_class = CalendarForm
     record_template = "admin/desk/calendar.html"
     example_metrics: ClassVar = {Metric.RESOLUTION: "Due after the target"}
-    list_display = ("name", "zone", "number", "updated_at")
+    list_display = ("name", "zone", "number", "updated")
     search_fields = ("name",)
     ordering = ("name", "id")
 
@@ -36,6 +36,10 @@ class CalendarAdmin(PromiseAdmin):
     @admin.display(description="Time zone")
     def zone(self, obj: Calendar) -> str:
         return _active(obj).timezone
+
+    @admin.display(description="Updated")
+    def updated(self, obj: Calendar) -> datetime:
+        return obj.updated_at
 
     @admin.display(description="Version")
     def number(self, obj: Calendar) -> int:

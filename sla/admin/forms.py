@@ -73,7 +73,7 @@ class DayHours(Reading):
         intervals = []
         for part in text.split(","):
             if part.strip():
-                interval = wording.interval(part)
+                interval = wording.interval(part.strip())
                 if interval is None:
                     raise forms.ValidationError(f"“{part.strip()}” is not such as 09:00-17:30.")
                 intervals.append(list(interval))

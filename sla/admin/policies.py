@@ -1,5 +1,6 @@
 """Policies in the admin: a table of targets, conditions to tick, and what it would mean for the next ten tickets."""
 
+from datetime import datetime
 from typing import Any, ClassVar
 
 from django.contrib import admin
@@ -26,7 +27,7 @@ class PolicyAdmin(PromiseAdmin):
     form_class = PolicyForm
     record_template = "admin/desk/policy.html"
     example_metrics: ClassVar = {metric: f"{metric.value.replace('_', ' ').capitalize()} due" for metric in Metric}
-    list_display = ("position", "name", "is_default", "active", "holds", "draft", "updated_at")
+    list_display = ("position", "name", "default", "used", "holds", "draft", "updated")
     list_display_links = ("name",)
     list_filter: ClassVar[Any] = ("active",)
     plain_filters = ("active",)
@@ -36,6 +37,18 @@ class PolicyAdmin(PromiseAdmin):
 
     def get_queryset(self, request: HttpRequest) -> Any:
         return super().get_queryset(request).prefetch_related("versions__calendar", "versions__created_by")
+
+    @admin.display(description="Default", boolean=True)
+    def default(self, obj: Policy) -> bool:
+        return obj.is_default
+
+    @admin.display(description="Active", boolean=True)
+    def used(self, obj: Policy) -> bool:
+        return obj.active
+
+    @admin.display(description="Updated")
+    def updated(self, obj: Policy) -> datetime:
+        return obj.updated_at
 
     @admin.display(description="Version")
     def holds(self, obj: Policy) -> str:

@@ -13,16 +13,21 @@ from sla.enums import METRICS, JobState, VersionState
 from sla.models import Calendar, CalendarVersion, Policy, PolicyApplication, PolicyVersion, SLAAlert, SLAClock
 from sla.services.calendars import MOST_HOLIDAYS, MOST_INTERVALS, MOST_YEARS, WEEKDAYS
 from sla.services.policies import MOST_VALUES
+from sla.services.promising import MOST_MINUTES
 from supportdesk.core.api import fields
 from tickets.api.serializers import PersonName, Tags
 from tickets.enums import Category, Channel, Priority, Status
 
 MAX_POSITION = 2**31 - 1
-MINUTES = "Minutes of working time, 1 to 527,040 (a year); null: not promised."
+MINUTES = "Minutes of working time, a year at most; null: not promised."
 
 
 class Day(fields.Text):
     """A date (ISO 8601) that exists: 2028-02-29, and not 2027-02-29."""
+
+    @property
+    def documented(self) -> dict[str, Any]:
+        return {"format": "date"}
 
     def to_internal_value(self, data: Any) -> Any:
         text = super().to_internal_value(data)
@@ -38,11 +43,27 @@ class Day(fields.Text):
 class IntervalText(fields.Text):
     """Such as 09:00-17:00."""
 
+    @property
+    def documented(self) -> dict[str, Any]:
+        return {"pattern": f"^{wording.INTERVAL}$"}
+
     def to_internal_value(self, data: Any) -> Any:
         read = wording.interval(super().to_internal_value(data))
         if read is None:
             raise serializers.ValidationError("Must be such as 09:00-17:00.", code="invalid_interval")
         return read
+
+
+class Whole(fields.Integer):
+    """A number whose bounds the services hold; the document tells them."""
+
+    def __init__(self, low: int, high: int, **kwargs: Any) -> None:
+        self.low, self.high = low, high
+        super().__init__(**kwargs)
+
+    @property
+    def documented(self) -> dict[str, Any]:
+        return {"minimum": self.low, "maximum": self.high}
 
 
 class WeekIn(fields.StrictSerializer):
@@ -90,10 +111,20 @@ class CalendarUpdate(fields.StrictSerializer):
     holidays = Holidays(required=False)
 
 
+class Country(fields.Text):
+    """Of a country."""
+
+    @property
+    def documented(self) -> dict[str, Any]:
+        return {"pattern": "^[A-Z]{2}$"}
+
+
 class HolidayImport(fields.StrictSerializer):
-    country = fields.Text(max_length=2, help_text="ISO 3166-1 alpha-2, such as DE.")
+    country = Country(max_length=2, help_text="ISO 3166-1 alpha-2, such as DE.")
     subdivision = fields.Text(max_length=20, required=False, help_text="A state or region of it, such as BE.")
-    years = serializers.ListField(child=fields.Integer(min_value=1970, max_value=2200), max_length=MOST_YEARS)
+    years = serializers.ListField(
+        child=fields.Integer(min_value=1970, max_value=2200), min_length=1, max_length=MOST_YEARS
+    )
 
 
 class WeekOut(serializers.Serializer[Any]):
@@ -150,9 +181,9 @@ class HolidaysImported(CalendarOut):
 
 
 class TargetsIn(fields.StrictSerializer):
-    first_response = fields.Integer(required=False, allow_null=True, help_text=MINUTES)
-    next_response = fields.Integer(required=False, allow_null=True, help_text=MINUTES)
-    resolution = fields.Integer(required=False, allow_null=True, help_text=MINUTES)
+    first_response = Whole(1, MOST_MINUTES, required=False, allow_null=True, help_text=MINUTES)
+    next_response = Whole(1, MOST_MINUTES, required=False, allow_null=True, help_text=MINUTES)
+    resolution = Whole(1, MOST_MINUTES, required=False, allow_null=True, help_text=MINUTES)
 
 
 class TargetsOfPriorities(fields.StrictSerializer):
@@ -192,10 +223,8 @@ class PolicyCreate(fields.StrictSerializer):
     position = fields.Integer(min_value=0, max_value=MAX_POSITION, required=False, help_text="Last unless given.")
     conditions = ConditionsIn(required=False)
     targets = TargetsOfPriorities()
-    warning_percent = fields.Integer(required=False, help_text="1 to 100.")
-    floor_minutes = fields.Integer(
-        required=False, help_text="Working time that is left at least when a target moves: 0 to 1440."
-    )
+    warning_percent = Whole(1, 100, required=False)
+    floor_minutes = Whole(0, 1_440, required=False, help_text="Working time left at least when a target moves.")
     pending_pauses_responses = fields.Boolean(required=False, help_text="Pending always pauses the resolution.")
     on_hold_pauses = fields.Boolean(required=False)
     calendar_id = fields.Reference(Calendar.objects, source="calendar")
@@ -212,8 +241,8 @@ class PolicyUpdate(fields.StrictSerializer):
     active = fields.Boolean(required=False)
     conditions = ConditionsIn(required=False)
     targets = TargetsOfPriorities(required=False)
-    warning_percent = fields.Integer(required=False)
-    floor_minutes = fields.Integer(required=False)
+    warning_percent = Whole(1, 100, required=False)
+    floor_minutes = Whole(0, 1_440, required=False)
     pending_pauses_responses = fields.Boolean(required=False)
     on_hold_pauses = fields.Boolean(required=False)
     calendar_id = fields.Reference(Calendar.objects, source="calendar", required=False)

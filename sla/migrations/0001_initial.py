@@ -128,8 +128,7 @@ class Migration(migrations.Migration):
                 ("updated_at", models.DateTimeField(default=django.utils.timezone.now)),
             ],
             options={
-                "verbose_name": "SLA policy",
-                "verbose_name_plural": "SLA policies",
+                "verbose_name_plural": "policies",
                 "indexes": [models.Index(fields=["position", "id"], name="policy_order")],
                 "constraints": [
                     models.UniqueConstraint(django.db.models.functions.text.Lower("name"), name="policy_name_unique"),
@@ -338,7 +337,8 @@ class Migration(migrations.Migration):
                 ),
             ],
             options={
-                "verbose_name": "SLA alert",
+                "verbose_name": "warning or breach",
+                "verbose_name_plural": "warnings and breaches",
             },
         ),
         migrations.CreateModel(

@@ -53,7 +53,8 @@ class SLAAlert(models.Model):
     objects = SLAAlertQuerySet.as_manager()
 
     class Meta:
-        verbose_name = "SLA alert"
+        verbose_name = "warning or breach"
+        verbose_name_plural = "warnings and breaches"
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["ticket", "metric", "cycle", "kind"], name="alert_once"),
             models.CheckConstraint(condition=Q(kind__in=AlertKind.values), name="alert_kind_known"),
@@ -79,4 +80,4 @@ class SLAAlert(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.kind} of {self.metric} on ticket {self.ticket_id}"
+        return f"{self.get_kind_display()}: {self.get_metric_display().lower()} of ticket {self.ticket_id}"

@@ -36,8 +36,7 @@ class Policy(models.Model):
     objects = PolicyQuerySet.as_manager()
 
     class Meta:
-        verbose_name = "SLA policy"
-        verbose_name_plural = "SLA policies"
+        verbose_name_plural = "policies"
         constraints: ClassVar = [
             models.UniqueConstraint(Lower("name"), name="policy_name_unique"),
             models.UniqueConstraint(fields=["is_default"], condition=Q(is_default=True), name="policy_one_default"),

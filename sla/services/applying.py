@@ -107,8 +107,8 @@ def _next_batch(job: PolicyApplication, *, by: Actor, now: datetime) -> int:
 def _candidates(job: PolicyApplication) -> TicketSLAQuerySet:
     """Promises of open tickets by another version than the job's."""
     promised = TicketSLA.objects.filter(policy_version__policy=job.policy_version.policy_id)
-    present = promised.filter(policy_version=job.policy_version_id, calendar_version=job.calendar_version_id)
-    return promised.exclude(pk__in=present.values("pk")).exclude(ticket__status__in=DONE)
+    present = {"policy_version": job.policy_version_id, "calendar_version": job.calendar_version_id}
+    return promised.exclude(**present).exclude(ticket__status__in=DONE)
 
 
 def _locked(ids: Sequence[int]) -> list[int]:

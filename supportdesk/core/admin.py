@@ -15,10 +15,12 @@ from django.db.models import Model, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
+from django.utils.text import capfirst
 
 from supportdesk.core.actor import Actor
 from supportdesk.core.api.filters import parse_id
 from supportdesk.core.errors import DomainError, NotFound, StaleVersion
+from supportdesk.core.text import is_one_line
 
 PAGES_AHEAD = 2
 
@@ -64,6 +66,14 @@ class ServiceForm(forms.Form):
         for name, field in self.fields.items():
             if name != "version" and settable is not None and name not in settable:
                 field.disabled = True
+
+    def clean(self) -> dict[str, Any]:
+        for name, value in self.cleaned_data.copy().items():
+            texts = value if isinstance(value, list) else [value]
+            one_line = not isinstance(self.fields[name].widget, forms.Textarea)
+            if one_line and not all(is_one_line(text) for text in texts if isinstance(text, str)):
+                self.add_error(name, "Must not hold line breaks or control characters.")
+        return self.cleaned_data
 
     @property
     def seen_version(self) -> int | None:
@@ -180,7 +190,7 @@ class ServiceAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         return self.page(request, obj, {"form": form, **self.beside(request, obj), **(extra_context or {})})
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
-        title = str(self.opts.verbose_name_plural).capitalize()
+        title = capfirst(str(self.opts.verbose_name_plural))
         return super().changelist_view(request, {"title": title, **(extra_context or {})})
 
     def history_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:

@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
 
 from supportdesk.core.api.fields import known_timezones
+from supportdesk.core.text import is_one_line
 from supportdesk.importing.mapping import Table
 
 EARLIEST, LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)  # else a slip of the export
 _PLACEHOLDER = re.compile(r"\{\s*([A-Za-z_]+)\s*\}")
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
-_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
 _LANGUAGE = re.compile(r"[a-z0-9]{2,3}(-[a-z0-9]+)*")
 
 
@@ -40,9 +40,9 @@ class Cells:
     def line(self, name: str, *, limit: int, required: bool = False, filled: bool = False) -> str:
         """As `text`, of one line: a line break or a tab is a space here, and other control characters are a fault."""
         value = self.text(name, limit=limit, required=required, filled=filled)
-        if _CONTROL.search(value):
+        if not is_one_line(value):
             value = " ".join(value.split())
-            if _CONTROL.search(value) and not _UNSTORABLE.search(value):
+            if not is_one_line(value) and not _UNSTORABLE.search(value):
                 self.fault(name, "holds control characters")
         return value
 

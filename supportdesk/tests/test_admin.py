@@ -507,6 +507,10 @@ def test_a_stale_form_is_a_page_below_the_admin_and_a_problem_elsewhere() -> Non
 # How lists and pages read
 
 
+def test_a_list_is_called_what_it_lists(team: dict[str, Any]) -> None:
+    assert "<title>API keys · Support Desk</title>" in text(browser(team["admin"]).get("/admin/agents/apikey/"))
+
+
 def test_a_list_without_rows_says_so(team: dict[str, Any]) -> None:
     page = text(browser(team["supervisor"]).get(TICKETS, {"q": "nothing of the kind"}))
     assert 'Nothing matches. <a href="?">Show all</a>' in page

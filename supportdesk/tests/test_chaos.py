@@ -21,6 +21,9 @@ CONTROLS = [
     ("outbox", "publish-on-commit", {"without_agent"}),
     ("workers", "keep-leases", {"lost", "unfinished"}),
     ("workers", "assign-blindly", {"doubled"}),
+    ("ws", "forget", {"missing"}),
+    ("ws", "repeat", {"shown_twice"}),
+    ("ws", "mix-up", {"to_the_wrong_agent"}),
 ]
 
 

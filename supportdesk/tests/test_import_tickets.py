@@ -22,7 +22,8 @@ from django.db.migrations.recorder import MigrationRecorder
 from agents.tests.builders import SYSTEM
 from customers.models import Customer
 from customers.tests.builders import make_customer
-from supportdesk.core.models import Event, ImportRecord
+from sla.models import SLAClock, TicketSLA
+from supportdesk.core.models import Delivery, Event, ImportRecord
 from supportdesk.importing import running
 from supportdesk.importing.mapping import TICKETS
 from tickets.models import Message, Ticket
@@ -91,6 +92,26 @@ def imported(path: Path, **options: Any) -> str:
 def rejects(path: str = "tickets.rejects.csv") -> list[list[str]]:
     with Path(path).open(encoding="utf-8", newline="") as file:
         return list(csv.reader(file))
+
+
+@pytest.mark.django_db
+def test_an_import_starts_no_clock_unless_it_is_asked_to() -> None:
+    path = written(OPEN, CLOSED, PENDING)
+    assert "clocks" not in imported(path)
+    assert not TicketSLA.objects.exists()
+    assert "Tickets whose clocks began: 2" in imported(path, activate=True)
+    states = SLAClock.objects.values_list("ticket__external_id", "metric", "state").order_by(
+        "ticket__external_id", "metric"
+    )
+    assert list(states) == [
+        ("1", "first_response", "running"),
+        ("1", "resolution", "running"),
+        ("3", "resolution", "paused"),
+    ]
+    assert not SLAClock.objects.filter(started_at__lt=Ticket.objects.earliest("updated_at").updated_at).exists()
+    assert "clocks" not in imported(path, activate=True)
+    assert "Tickets whose clocks began: 1" in imported(written(OPEN | {"Ticket ID": "9"}), activate=True)
+    assert not Delivery.objects.exists()
 
 
 @pytest.mark.django_db

@@ -350,4 +350,6 @@ def test_a_slow_reader_does_not_put_back_who_was_available(monkeypatch: pytest.M
     set_agent(agent, availability="online")
     assert workload.available() == workload.available() == {agent.pk: 0}
     monkeypatch.setattr(workload, "_read_available", slowly)
-    assert workload.available() == {agent.pk: 0}  # kept: nothing was read
+    kept = workload.LOOKUPS.labels("kept")._value.get()
+    assert workload.available() == {agent.pk: 0}  # nothing was read
+    assert workload.LOOKUPS.labels("kept")._value.get() == kept + 1

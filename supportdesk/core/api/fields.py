@@ -1,7 +1,6 @@
 """Input fields that mean what the schema says: a JSON number is not a string that looks like one."""
 
 import re
-import unicodedata
 import zoneinfo
 from datetime import UTC, datetime
 from functools import cache
@@ -12,6 +11,7 @@ from rest_framework import serializers
 from rest_framework.fields import empty
 
 from supportdesk.core.actor import Actor
+from supportdesk.core.text import is_one_line
 
 MAX_ID = 2**63 - 1
 MAX_ATTRIBUTES = 50
@@ -59,7 +59,7 @@ class Text(serializers.CharField):
     def to_internal_value(self, data: Any) -> str:
         if not isinstance(data, str):
             raise serializers.ValidationError("Must be text.", code="wrong_type")
-        if not self.multiline and any(unicodedata.category(character) == "Cc" for character in data):
+        if not self.multiline and not is_one_line(data):
             raise serializers.ValidationError(
                 "Must not hold line breaks or control characters.", code="control_character"
             )

@@ -2,12 +2,14 @@
 
 import hashlib
 import json
+from argparse import ArgumentParser
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from customers.identity import email_index, normalised_email
 from customers.models import Customer
 from customers.services import create_customers, draft_customer
+from sla.services.starting import start_open
 from supportdesk.core.errors import DomainError, InvalidInput, StaleVersion
 from supportdesk.core.models import ImportRecord
 from supportdesk.importing import mapping
@@ -31,6 +33,14 @@ class Command(ImportCommand):
     table: ClassVar = mapping.TICKETS
     lock: ClassVar = 5_220_602
 
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        super().add_arguments(parser)
+        parser.add_argument("--activate", action="store_true", help="start the SLA clocks of open tickets, from now on")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        self.activate: bool = options["activate"]
+        super().handle(*args, **options)
+
     def write_batch(self, batch: list[tuple[Row, Cells]], outcome: Outcome, refuse: Refuse) -> None:
         read = self._read(batch, refuse)
         known, taken = self._records(read), self._taken(read)
@@ -52,7 +62,10 @@ class Command(ImportCommand):
             met.add(one.external_id)
         ImportRecord.objects.filter(pk__in=same).update(seen_at=self.now)
         outcome.rows["skipped"] += len(same)
-        self._create(fresh, outcome)
+        made = self._create(fresh, outcome)
+        if self.activate:
+            ids = [record.subject_id for record in known.values()] + [ticket.pk for ticket in made]
+            outcome.besides["Tickets whose clocks began"] += start_open(ids, by=self.by, now=self.now)
 
     def _read(self, batch: list[tuple[Row, Cells]], refuse: Refuse) -> list["_Read"]:
         read = []
@@ -74,9 +87,9 @@ class Command(ImportCommand):
         found = Ticket.objects.filter(source=self.source, external_id__in=wanted)
         return {external_id or "" for external_id in found.values_list("external_id", flat=True)}
 
-    def _create(self, fresh: list["_Read"], outcome: Outcome) -> None:
+    def _create(self, fresh: list["_Read"], outcome: Outcome) -> list[Ticket]:
         if not fresh:
-            return
+            return []
         customers = self._customers(fresh, outcome)
         past = [one.past(customers[one.email_index], self) for one in fresh]
         tickets = create_past_tickets(past, by=self.by, now=self.now)
@@ -97,6 +110,7 @@ class Command(ImportCommand):
             outcome.odd.update(one.odd)
             if one.name and one.name.casefold() != customers[one.email_index].name.casefold():
                 outcome.odd[OTHER_NAME] += 1
+        return tickets
 
     def _customers(self, fresh: list["_Read"], outcome: Outcome) -> dict[str, Customer]:
         """By blind index: those that are there, and new ones for the rest. One that is there is left as it is."""

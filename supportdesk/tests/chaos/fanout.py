@@ -49,7 +49,8 @@ async def _run(sockets: int, facts: int, burst: int, logs: Path) -> Outcome:
                 await asyncio.sleep(2)
                 full = server.memory
                 clock = _Clock(clients)
-                times = [await clock.of_change(*item, port) for item in _spread(owners, facts)]
+                times = [await clock.of_change(*item) for item in _spread(owners, facts)]
+                tellings = [await clock.of_telling([agent]) for _, agent in _spread(owners, facts)]
                 broadcast = await clock.of_telling(agents)
                 burst_seconds, lost = await clock.of_burst(agents[0], burst)
     shown = {
@@ -58,6 +59,8 @@ async def _run(sockets: int, facts: int, burst: int, logs: Path) -> Outcome:
         "facts": len(times),
         "fact_to_socket_p50_ms": round(statistics.median(times), 1),
         "fact_to_socket_p99_ms": round(statistics.quantiles(times, n=100)[98], 1),
+        "telling_to_socket_p50_ms": round(statistics.median(tellings), 1),
+        "telling_to_socket_p99_ms": round(statistics.quantiles(tellings, n=100)[98], 1),
         "broadcast_to_all_ms": round(broadcast, 1),
         "burst": burst,
         "burst_seconds": round(burst_seconds, 1),
@@ -76,13 +79,14 @@ class _Clock:
     def __init__(self, clients: list[Client]) -> None:
         self.clients = clients
 
-    async def of_change(self, ticket: int, agent: Agent, port: int) -> float:
+    async def of_change(self, ticket: int, agent: Agent) -> float:
         """Milliseconds: service, commit, worker, feed, nudge, socket."""
         return await self._timed(self._of(agent), _change, ticket)
 
     async def of_telling(self, agents: list[Agent]) -> float:
-        """Milliseconds until something told to everybody is at all sockets."""
-        return await self._timed(self.clients, _tell, [agent.pk for agent in agents], agents[0])
+        """Milliseconds from the feed on, to all sockets of the agents."""
+        sockets = [client for agent in agents for client in self._of(agent)]
+        return await self._timed(sockets, _tell, [agent.pk for agent in agents], agents[0])
 
     async def of_burst(self, agent: Agent, count: int) -> tuple[float, int]:
         """Seconds until the last socket of an agent has all of a burst, and how many are missing then."""

@@ -25,12 +25,12 @@ from websockets.exceptions import WebSocketException
 
 from agents import sessions
 from agents.models import Agent
-from agents.tests.builders import PASSWORD, SYSTEM, make_agent, make_department
+from agents.tests.builders import PASSWORD, SYSTEM
 from supportdesk.core import delivery
 from supportdesk.core.devservices import processes
 from supportdesk.tests.chaos import faults
+from supportdesk.tests.chaos.desk import make_team, make_tickets
 from tickets.services import assignment
-from tickets.tests.builders import make_ticket
 
 HEARTBEAT_EVERY = 15.0  # seconds; something comes as often
 PATIENCE = 600.0  # seconds for what must happen at last
@@ -229,9 +229,8 @@ def make_desk(agents: int) -> dict[int, Agent]:
     """Tickets, two for each agent, who keeps them; each agent is alone in a department."""
     owners: dict[int, Agent] = {}
     for _ in range(agents):
-        agent = make_agent(department=make_department())
-        for _ in range(2):
-            ticket = make_ticket()
+        department, [agent] = make_team(1, capacity=10)
+        for ticket in make_tickets(2, department):
             assignment.assign(ticket_id=ticket.pk, agent_id=agent.pk, by=SYSTEM, now=timezone.now())
             owners[ticket.pk] = agent
     while delivery.run_due(limit=1_000):

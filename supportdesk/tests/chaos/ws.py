@@ -5,7 +5,7 @@ import random
 import tempfile
 import time
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass
 from itertools import pairwise
@@ -37,6 +37,7 @@ from tickets.services import lifecycle
 
 SHOWN_SECONDS = 120.0
 BROKEN_SECONDS = 20.0  # a broken build may never be done
+TELLING = ("tickets.tell_agents", "agents.tell_availability")
 WRITER = system("drill", origin=Door.COMMAND)
 
 
@@ -74,7 +75,7 @@ async def _run(size: Size, setting: Setting, logs: Path) -> Outcome:
             await _trouble(size, server, line, port, clients)
             await writing
             written = time.monotonic()
-            await _caught_up(clients, BROKEN_SECONDS if setting.broken else SHOWN_SECONDS)
+            await _caught_up(clients, owners, BROKEN_SECONDS if setting.broken else SHOWN_SECONDS)
             behind = time.monotonic() - written
     counts = await asyncio.to_thread(_compare, clients, owners)
     shown = {
@@ -92,7 +93,7 @@ async def _run(size: Size, setting: Setting, logs: Path) -> Outcome:
 def _write(tickets: list[int], events: int, seed: int) -> None:
     """Changes by the service, some of which are several facts, until there are so many."""
     choice = random.Random(seed)
-    while _facts().count() < events:
+    while _facts(tickets).count() < events:
         for _ in range(20):
             changes = {
                 "priority": choice.choice(Priority.values),
@@ -103,8 +104,8 @@ def _write(tickets: list[int], events: int, seed: int) -> None:
     connection.close()
 
 
-def _facts() -> QuerySet[Event]:
-    return Event.objects.filter(subject_type="ticket", actor_name=WRITER.name)
+def _facts(tickets: Iterable[int]) -> QuerySet[Event]:
+    return Event.objects.filter(subject_type="ticket", subject_id__in=tickets, actor_name=WRITER.name)
 
 
 async def _trouble(size: Size, server: Process, line: Line, port: int, clients: list[Client]) -> None:
@@ -129,13 +130,16 @@ async def _all_back(clients: list[Client]) -> AsyncIterator[None]:
     await until(lambda: all(c.opened > n for c, n in zip(clients, before, strict=True)), "all are back")
 
 
-async def _caught_up(clients: list[Client], seconds: float) -> None:
+async def _caught_up(clients: list[Client], owners: dict[int, Agent], seconds: float) -> None:
     """Returns when all is delivered and everybody stands at the end of their feed, or the time for that is over."""
 
+    agents = {client.agent.pk for client in clients}
+
     def delivered() -> bool:
-        waiting = Delivery.objects.pending().exists()
+        waiting = Delivery.objects.pending().filter(reaction__in=TELLING, subject_id__in={*owners, *agents})
+        left = waiting.exists()
         connection.close()
-        return not waiting
+        return not left
 
     def shown() -> bool:
         heads = dict(FeedHead.objects.values_list("agent_id", "last_seq"))
@@ -163,7 +167,7 @@ def _compare(clients: list[Client], owners: dict[int, Agent]) -> dict[str, int]:
             if message["type"] == "ticket_update":
                 of_ticket[message["ticket_id"]] += 1
                 wrong += owners[message["ticket_id"]].pk != client.agent.pk
-    facts = dict(_facts().values_list("subject_id").annotate(Count("pk")))
+    facts = dict(_facts(owners).values_list("subject_id").annotate(Count("pk")))
     connection.close()
     return {
         "missing": missing,

@@ -59,6 +59,12 @@ BEYOND_THE_DOCUMENT = (
     "too_many",  # views that an agent keeps
     "idempotency_key_reused",
     "stale_version|differs .+",
+    "invalid_interval week.+",  # they follow each other, and none ends at 24:30
+    "never_open week",  # one of seven days has an interval
+    "too_few_hours (week|calendar_id)",  # for what is promised
+    r"required targets(\..+)?",  # the same at every priority
+    "out_of_range (years|holidays.+)",  # relative to now; from 1970 to 2200
+    "unknown (country|subdivision)",
 )
 
 

@@ -129,8 +129,8 @@ ADMIN = """
                                                                                              r
 GET    admin/login/                                                       200|302  + +   + + + + + +  + + + + + + +
 POST   admin/login/                                                       302      + +   + + + + + +  + + + + + + +  {"username": "$boss_email", "password": "$password"}
-GET    admin/logout/                                                      405      ? ?   ? ? ? + + +  ? ? ? ? ? ? ?
-POST   admin/logout/                                                      200      ? ?   ? ? ? + + +  ? ? ? ? ? ? ?
+GET    admin/logout/                                                      302|405  + +   + + + + + +  + + + + + + +
+POST   admin/logout/                                                      302      + +   + + + + + +  + + + + + + +
 GET    admin/                                                             200      - -   - - - + + +  - - - - - - -
 POST   admin/                                                             200      - -   - - - + + +  - - - - - - -
 GET    admin/{password_change/done/,jsi18n/}                              200      - -   - - - + + +  - - - - - - -

@@ -140,6 +140,15 @@ def test_two_values_are_live_during_a_rotation_if_both_are_sound(name: str) -> N
     assert name in same
 
 
+def test_the_token_for_figures_may_be_left_out_and_not_be_weak() -> None:
+    name = "SUPPORTDESK_METRICS_TOKEN"
+    values = [*PLACEHOLDERS[:-1], *map(long, PLACEHOLDERS[:-1]), SECRETS["SUPPORTDESK_JWT_KEY"], "a" * 31]
+    blank, good, *refusals = started(*({**sound(), name: value} for value in ("", OTHER, *values)))
+    assert (blank, good) == ("", "")
+    for value, refusal in zip(values, refusals, strict=True):
+        assert name in refusal, value
+
+
 def test_nothing_local_makes_up_for_a_missing_secret_of_a_deployment(tmp_path: Path) -> None:
     """The demo's secrets lie beside the code; `production` takes nothing from there, also when the name is left out."""
     bare = {name: value for name, value in DEPLOYMENT.items() if name != "SUPPORTDESK_ENV"}

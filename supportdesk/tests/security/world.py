@@ -42,7 +42,7 @@ MACHINES = {
 class Caller:
     """What somebody shows: headers, which only the API reads, and a session cookie, which only the admin reads."""
 
-    headers: dict[str, str] = field(default_factory=dict)
+    headers: dict[str, str] = field(default_factory=dict, hash=False)
     session: str = ""
 
     def client(self) -> Client:
