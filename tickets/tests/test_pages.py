@@ -7,15 +7,11 @@ from typing import Any
 
 import pytest
 from django.db import IntegrityError, connection, transaction
-from django.db.models import QuerySet
 
 from agents.tests.builders import actor_of, make_agent, make_department
-from customers.models import Customer
-from customers.selectors import named, with_email, with_phone
 from customers.tests.builders import make_customer
-from supportdesk.core.models import Event
 from supportdesk.tests.client import Api, counted_statements
-from tickets.models import Message, Note, Ticket
+from tickets.models import Ticket
 from tickets.tests.builders import change, make_ticket
 
 pytestmark = pytest.mark.django_db
@@ -147,70 +143,6 @@ def test_a_forged_cursor_is_a_400(forged: str) -> None:
 def test_a_number_where_a_time_belongs_is_a_400_too() -> None:
     answer = Api(make_agent()).get("/api/tickets", cursor=cursor("rank", False, 5, 1))
     assert (answer.status, answer.fields) == (400, {"cursor": "invalid_cursor"})
-
-
-# Plans: with sequential scans out of the question, does an index answer, and does it give the order too?
-
-
-def plan(queryset: QuerySet[Any], *, in_order: bool = False) -> str:
-    with connection.cursor() as db:
-        db.execute("SET LOCAL enable_seqscan = off")
-        db.execute(f"SET LOCAL enable_bitmapscan = {'off' if in_order else 'on'}")
-    return queryset.explain()
-
-
-@pytest.mark.parametrize(
-    ("filters", "index"),
-    [
-        ({"archived_at__isnull": True}, "ticket_rank"),
-        ({"status": "open"}, "ticket_status_rank"),
-        ({"priority": "urgent"}, "ticket_priority_rank"),
-        ({"channel": "chat"}, "ticket_channel_rank"),
-        ({"category": "refund"}, "ticket_category_rank"),
-        ({"department_id": 1}, "ticket_department_rank"),
-        ({"assignee_id": 1}, "ticket_assignee_rank"),
-        ({"assignee__isnull": True}, "ticket_unassigned_rank"),
-        ({"assignee_id": 1, "resolved_at__isnull": True}, "ticket_work"),
-        ({"assignee__isnull": True, "resolved_at__isnull": True}, "ticket_unassigned"),
-        ({"queued_at__isnull": False}, "ticket_queued"),
-    ],
-)
-def test_a_page_of_a_filtered_list_is_read_off_one_index_in_order(filters: dict[str, Any], index: str) -> None:
-    found = plan(Ticket.objects.filter(**filters).order_by("rank_at", "pk")[:51], in_order=True)
-    assert f"Index Scan using {index}" in found
-    assert "Sort" not in found
-
-
-@pytest.mark.parametrize(
-    ("filters", "order", "index"),
-    [
-        ({"customer_id": 1}, ("-created_at", "-pk"), "ticket_customer_created"),
-        ({"created_at__gte": START}, ("created_at", "pk"), "ticket_created"),
-        ({"updated_at__gte": START}, ("updated_at", "pk"), "ticket_updated"),
-    ],
-)
-def test_lists_by_time_are_read_off_one_index(filters: dict[str, Any], order: tuple[str, ...], index: str) -> None:
-    found = plan(Ticket.objects.filter(**filters).order_by(*order).values("pk")[:51], in_order=True)
-    assert index in found
-    assert "Sort" not in found
-
-
-@pytest.mark.parametrize(
-    ("queryset", "index"),
-    [
-        (lambda: Ticket.objects.tagged(["vip"]), "ticket_tags"),
-        (lambda: Ticket.objects.filter(external_id="7"), "ticket_external_id"),
-        (lambda: Ticket.objects.filter(subject__icontains="refund"), "ticket_subject_trigram"),
-        (lambda: with_email(Customer.objects.all(), "zoe@example.com"), "customers_customer_email_index"),
-        (lambda: with_phone(Customer.objects.all(), "+4930901820"), "customers_customer_phone_index"),
-        (lambda: named(Customer.objects.all(), "garcia"), "customer_name_trigram"),
-        (lambda: Message.objects.filter(ticket_id=1).order_by("position"), "message_position_unique"),
-        (lambda: Note.objects.filter(ticket_id=1).order_by("pk"), "note_ticket"),
-        (lambda: Event.objects.filter(subject_type="ticket", subject_id=1).order_by("at", "id"), "event_timeline"),
-    ],
-)
-def test_every_other_way_in_has_its_index(queryset: Any, index: str) -> None:
-    assert index in plan(queryset())
 
 
 def test_the_position_of_a_page_is_one_range_of_the_index() -> None:
