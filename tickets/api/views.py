@@ -89,7 +89,7 @@ class TicketViewSet(ApiViewSet):
     def _first_page(self) -> Response:
         """Made, or repeated while it is as good as new."""
         request = self.request
-        links = getattr(self, "link_parameters", request.query_params)
+        links: Any = getattr(self, "link_parameters", request.query_params)
         asked = [sorted(parameters.lists()) for parameters in (request.query_params, links)]
         text = kept.answer(
             lists.KIND,
