@@ -1,11 +1,12 @@
 """Customers and their identities in other systems."""
 
+from datetime import datetime
 from typing import Any, ClassVar
 
 from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex, HashIndex, OpClass
 from django.db import models
-from django.db.models import OuterRef, Q, Subquery
+from django.db.models import F, OuterRef, Q, Subquery
 from django.db.models.functions import Upper
 from django.utils.timezone import now
 
@@ -86,6 +87,7 @@ class Customer(models.Model):
     class Meta:
         constraints: ClassVar = [
             models.CheckConstraint(condition=Q(tier__in=Tier.values), name="customer_tier_known"),
+            models.CheckConstraint(condition=Q(updated_at__gte=F("created_at")), name="customer_updated_once_created"),
             models.CheckConstraint(
                 condition=Q(email__isnull=True, email_index__isnull=True)
                 | Q(email__isnull=False, email_index__isnull=False),
@@ -113,6 +115,11 @@ class Customer(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    def touch(self, now: datetime) -> None:
+        """One version more, written at `now` though never before it was made; the caller saves."""
+        self.version += 1
+        self.updated_at = max(now, self.created_at)
 
 
 class ExternalIdentityQuerySet(models.QuerySet["ExternalIdentity"]):

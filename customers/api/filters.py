@@ -15,7 +15,7 @@ class CustomerFilter(django_filters.FilterSet):
     q = filters.Text(
         method="named", help_text="Part of the name, or a word much like one in it; a letter or two begin a word."
     )
-    created_since = filters.Since("created_at")
+    created_since = filters.Since("created_at", never_after="updated_at")
     updated_since = filters.Since("updated_at")
 
     class Meta:

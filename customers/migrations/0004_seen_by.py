@@ -6,6 +6,9 @@ from django.db import migrations, models
 
 import customers.models
 
+# Clocks of two machines.
+IN_ORDER = "UPDATE customers_customer SET updated_at = created_at WHERE updated_at < created_at"
+
 
 class Migration(migrations.Migration):
     dependencies = [
@@ -50,6 +53,13 @@ class Migration(migrations.Migration):
             model_name="customer",
             index=models.Index(
                 fields=["updated_at", "id"], include=("name", "seen_by", "created_at"), name="customer_updated"
+            ),
+        ),
+        migrations.RunSQL(IN_ORDER, migrations.RunSQL.noop),
+        migrations.AddConstraint(
+            model_name="customer",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("updated_at__gte", models.F("created_at"))), name="customer_updated_once_created"
             ),
         ),
     ]

@@ -54,7 +54,7 @@ class HistoryFilter(django_filters.FilterSet):
     channel = filters.Choices("channel", choices=Channel.values)
     category = filters.Choices("category", choices=Category.values)
     tag = filters.Text(method="tagged", help_text="A tag, or several separated by commas: tickets that have all.")
-    created_since = filters.Since("created_at")
+    created_since = filters.Since("created_at", never_after="updated_at")
     updated_since = filters.Since("updated_at")
 
     class Meta:

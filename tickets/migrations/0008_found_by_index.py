@@ -71,6 +71,8 @@ OFTEN_VACUUMED_REVERSE = """
 ALTER TABLE tickets_ticket RESET (autovacuum_vacuum_scale_factor, autovacuum_vacuum_insert_scale_factor);
 ALTER TABLE customers_customer RESET (autovacuum_vacuum_scale_factor, autovacuum_vacuum_insert_scale_factor);
 """
+# Clocks of two machines, and exports that name times to come.
+IN_ORDER = "UPDATE tickets_ticket SET updated_at = created_at WHERE updated_at < created_at"
 
 
 class Migration(migrations.Migration):
@@ -451,6 +453,13 @@ class Migration(migrations.Migration):
                     _connector="OR",
                 ),
                 name="ticket_done_ranks_last",
+            ),
+        ),
+        migrations.RunSQL(IN_ORDER, migrations.RunSQL.noop),
+        migrations.AddConstraint(
+            model_name="ticket",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("updated_at__gte", models.F("created_at"))), name="ticket_updated_once_created"
             ),
         ),
     ]

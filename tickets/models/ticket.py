@@ -1,6 +1,7 @@
 """The ticket."""
 
 from collections.abc import Collection, Sequence
+from datetime import datetime
 from functools import reduce
 from operator import or_
 from typing import ClassVar
@@ -8,7 +9,7 @@ from typing import ClassVar
 from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex, OpClass
 from django.db import models
-from django.db.models import Func, Q, Value
+from django.db.models import F, Func, Q, Value
 from django.db.models.functions import Upper
 from django.utils import timezone
 
@@ -158,6 +159,7 @@ class Ticket(models.Model):
                 | Q(rank_at__lt=DONE_FROM) & ~Q(status__in=[Status.RESOLVED, Status.CLOSED]),
                 name="ticket_done_ranks_last",
             ),
+            models.CheckConstraint(condition=Q(updated_at__gte=F("created_at")), name="ticket_updated_once_created"),
             models.CheckConstraint(
                 condition=Q(satisfaction_rating__isnull=True) | Q(satisfaction_rating__range=(1, 5)),
                 name="ticket_rating_range",
@@ -213,6 +215,11 @@ class Ticket(models.Model):
             waiting_since=self.waiting_since,
             last_activity_at=self.last_activity_at,
         )
+
+    def touch(self, now: datetime) -> None:
+        """One version more, written at `now` though never before it was made; the caller saves."""
+        self.version += 1
+        self.updated_at = max(now, self.created_at)
 
     def rerank(self) -> None:
         """Sets `rank_at` from the facts it depends on; the caller saves."""

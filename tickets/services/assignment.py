@@ -281,7 +281,7 @@ def _release(ticket: Ticket, owner: Agent, *, by: Actor, now: datetime) -> None:
 
 
 def _save(ticket: Ticket, *, now: datetime, left: Iterable[str] = ()) -> None:
-    ticket.updated_at, ticket.version = now, ticket.version + 1
+    ticket.touch(now)
     ticket.save(update_fields=["assignee", "queued_at", "updated_at", "version"])
     lists.forget([ticket], left=left)
 

@@ -137,7 +137,7 @@ def _ticket(past: PastTicket, now: datetime) -> Ticket:
         resolved_at=past.resolved_at if done else None,
         created_at=past.created_at,
         created_at_estimated=past.created_at_estimated,
-        updated_at=now,
+        updated_at=max(now, past.created_at),
     )
     ticket.rerank()
     return ticket

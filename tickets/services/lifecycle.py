@@ -181,8 +181,7 @@ def set_status(ticket: Ticket, status: Status, *, now: datetime) -> None:
 def save(ticket: Ticket, *fields: str, now: datetime, left: Iterable[str] = ()) -> None:
     """Writes the locked ticket with its derived columns, as one new version. `left`: see lists.forget."""
     ticket.rerank()
-    ticket.version += 1
-    ticket.updated_at = now
+    ticket.touch(now)
     derived = {"status", "resolved_at", "waiting_since", "queued_at", "rank_at", "version", "updated_at"}
     ticket.save(update_fields=derived.union(fields))
     lists.forget([ticket], left=left)

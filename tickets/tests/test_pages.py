@@ -7,12 +7,18 @@ from typing import Any
 
 import pytest
 from django.db import IntegrityError, connection, transaction
+from django.utils import timezone
 
-from agents.tests.builders import actor_of, make_agent, make_department
+from agents.tests.builders import SYSTEM, actor_of, make_agent, make_department
+from customers.models import Customer
+from customers.privacy import erase
+from customers.services import update_customer
 from customers.tests.builders import make_customer
 from supportdesk.tests.client import Api, counted_statements
 from tickets.models import Ticket
-from tickets.tests.builders import change, make_ticket
+from tickets.services import lifecycle
+from tickets.services.history import create_past_tickets
+from tickets.tests.builders import assign, change, make_ticket, past_ticket
 
 pytestmark = pytest.mark.django_db
 START = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
@@ -87,6 +93,33 @@ def test_a_done_ticket_ranks_behind_every_other_one() -> None:
     done = change(ticket, status="resolved")
     with pytest.raises(IntegrityError, match="ticket_done_ranks_last"), transaction.atomic():
         Ticket.objects.filter(pk=done.pk).update(rank_at=START)
+
+
+def test_a_ticket_is_never_updated_before_it_was_created() -> None:
+    """Whoever wrote it: a list since its creation begins at that instant in the order of updates as well."""
+    customer, now = make_customer(), timezone.now()
+    early, later = now - timedelta(hours=1), now + timedelta(hours=1)
+    (imported,) = create_past_tickets([past_ticket(customer, created_at=later)], by=SYSTEM, now=now)
+    ticket = make_ticket(customer=customer, now=now)
+    assert imported.updated_at == later
+    given: Any = {"by": SYSTEM, "now": early}
+    assert lifecycle.update_ticket(ticket_id=ticket.pk, changes={"priority": "low"}, **given).updated_at == now
+    assert assign(ticket, make_agent(), now=early).ticket.updated_at == now
+    changed = update_customer(customer_id=customer.pk, changes={"name": "Zoe"}, by=SYSTEM, now=early)
+    assert changed.updated_at == customer.created_at
+    erase(customer_id=customer.pk, **given)
+    assert {row.updated_at for row in Ticket.objects.all()} == {now, later}
+    for rows in (Ticket.objects.all(), Customer.objects.all()):
+        with pytest.raises(IntegrityError, match="updated_once_created"), transaction.atomic():
+            rows.update(updated_at=early - timedelta(days=1))
+
+
+@pytest.mark.parametrize("order", ["rank", "created_at", "-created_at", "updated_at", "-updated_at"])
+def test_a_list_since_an_instant_holds_the_same_in_every_order(order: str) -> None:
+    tickets = [make_ticket(now=START + timedelta(hours=hour)) for hour in range(4)]
+    change(tickets[0], priority="low")
+    found = Api(make_agent()).get("/api/tickets", ordering=order, created_since=tickets[2].created_at.isoformat())
+    assert {row["id"] for row in found.body["results"]} == {tickets[2].pk, tickets[3].pk}
 
 
 def test_rows_that_come_and_go_are_neither_repeated_nor_skipped() -> None:

@@ -1,10 +1,11 @@
 """With sequential scans out of the question, does an index answer each way of asking, and in its order?"""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from django.utils import timezone
 from pytest_django.plugin import DjangoDbBlocker
 
 from customers.models import Customer
@@ -12,6 +13,7 @@ from customers.selectors import named, with_email, with_phone
 from supportdesk.core.models import Event
 from supportdesk.load.measuring import rolled_back
 from supportdesk.tests.plans import look_at, plan
+from tickets.api.filters import HistoryFilter
 from tickets.enums import Sender
 from tickets.models import Message, Note, Ticket
 from tickets.tests.builders import fill_desk
@@ -83,3 +85,11 @@ def test_lists_by_time_are_read_off_one_index(filters: dict[str, Any], order: tu
 )
 def test_every_other_way_in_has_its_index(queryset: Any, index: str) -> None:
     assert index in plan(queryset())
+
+
+def test_what_was_created_since_begins_there_in_the_order_of_updates() -> None:
+    since = timezone.now() - timedelta(minutes=1_500)
+    made = HistoryFilter({"created_since": since.isoformat()}, queryset=Ticket.objects.all()).qs
+    found = plan(made.order_by("updated_at", "pk").values("pk")[:51], in_order=True)
+    assert "ticket_updated" in found
+    assert "Index Cond: (updated_at >=" in found

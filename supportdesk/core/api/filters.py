@@ -133,8 +133,15 @@ class Since(Parameter):
     field_class = _InstantField
     schema = {"type": "string", "format": "date-time"}
 
-    def __init__(self, field_name: str) -> None:
+    def __init__(self, field_name: str, *, never_after: str | None = None) -> None:
+        """`never_after`: a column whose time is never before this one's. It is bounded as well, which leaves out
+        nothing, and lets a list in its order begin there.
+        """
         super().__init__(field_name=field_name, lookup_expr="gte", help_text="At or after this time.")
+        self.bounded = [field_name] if never_after is None else [field_name, never_after]
+
+    def filter(self, queryset: QuerySet[Any], value: datetime | None) -> QuerySet[Any]:
+        return queryset.filter(**{f"{name}__gte": value for name in self.bounded}) if value else queryset
 
 
 class _IdField(forms.CharField):
