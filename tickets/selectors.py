@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import F, FilteredRelation, OuterRef, Q, QuerySet, Subquery
+from django.db.models import BooleanField, ExpressionWrapper, F, FilteredRelation, OuterRef, Q, QuerySet, Subquery
 
 from agents.enums import Availability, Scope
 from agents.models import Agent, AgentQuerySet
@@ -15,19 +15,30 @@ from supportdesk.core.models import Event
 from tickets.models import Assignment, Attachment, Message, Note, Ticket
 from tickets.models.ticket import TicketQuerySet
 
+# Promises stand to the right of this app, and are reached through the relation they declare.
+PROMISED = ExpressionWrapper(Q(sla__isnull=False), BooleanField())
+
 
 @dataclass(frozen=True, kw_only=True)
 class Detail:
-    """A ticket with what stands beside it; `assignment` is the open one, `description` the first message."""
+    """A ticket with what stands beside it; `assignment` is the open one, `description` the first message, `promised`
+    whether it may have promises.
+    """
 
     ticket: Ticket
     description: str
     assignment: Assignment | None
+    promised: bool = True
+
+
+def with_names() -> TicketQuerySet:
+    """Rows for any list of tickets: with names of customer, assignee and department, in one statement."""
+    return Ticket.objects.select_related("customer", "assignee", "department")
 
 
 def listed(actor: Actor) -> TicketQuerySet:
-    """Rows for any list of tickets: with names of customer, assignee and department, in one statement."""
-    return Ticket.objects.visible_to(actor).select_related("customer", "assignee", "department")
+    """Those that the actor sees."""
+    return with_names().visible_to(actor)
 
 
 def detail(*, ticket_id: int, actor: Actor, identities: bool = True) -> Detail:
@@ -37,25 +48,26 @@ def detail(*, ticket_id: int, actor: Actor, identities: bool = True) -> Detail:
 
 def detail_after_change(ticket: Ticket) -> Detail:
     """The detail of a ticket that the actor just changed, even when the change took it out of their sight."""
-    return _beside(Ticket.objects.select_related("customer", "assignee", "department").filter(pk=ticket.pk))
+    return _beside(with_names().filter(pk=ticket.pk))
 
 
 def _beside(tickets: TicketQuerySet, *, identities: bool = True) -> Detail:
     first_message = Message.objects.filter(ticket=OuterRef("pk"), position=1).values("body")
     current = FilteredRelation("assignments", condition=Q(assignments__ended_at__isnull=True))
     ticket: Any = (
-        tickets.annotate(description=Subquery(first_message), current=current)
+        tickets.annotate(description=Subquery(first_message), current=current, promised=PROMISED)
         .select_related("customer", "assignee", "department", "current__agent")  # type: ignore[misc]
         .prefetch_related(*(["customer__identities"] if identities else []))
         .first()
     )
     if ticket is None:
         raise NotFound
-    return Detail(ticket=ticket, description=ticket.description, assignment=getattr(ticket, "current", None))
+    assignment = getattr(ticket, "current", None)
+    return Detail(ticket=ticket, description=ticket.description, assignment=assignment, promised=ticket.promised)
 
 
 def unassigned(actor: Actor) -> TicketQuerySet:
-    """Unfinished tickets that nobody has."""
+    """Unfinished tickets that nobody has, as far as the actor sees them."""
     return listed(actor).unfinished().filter(assignee__isnull=True)
 
 
@@ -84,7 +96,7 @@ def history(*, customer_id: int, actor: Actor) -> TicketQuerySet:
     """Every ticket of a customer that the actor sees, archived ones too. Raises NotFound."""
     if not Customer.objects.visible_to(actor).filter(pk=customer_id).exists():
         raise NotFound
-    return listed(actor).filter(customer_id=customer_id)
+    return Ticket.objects.visible_to(actor).filter(customer_id=customer_id)
 
 
 def messages(*, ticket_id: int, actor: Actor) -> QuerySet[Message]:
