@@ -18,6 +18,7 @@ from supportdesk.tests.plans import plan
 from tickets import decisions, workload
 from tickets.enums import DecisionOutcome
 from tickets.models import Assignment, AssignmentDecision, Ticket
+from tickets.ordering import DONE_FROM
 from tickets.services.assignment import AlreadyAssigned, AssignmentChanged, NotAssignable, NotAssigned
 from tickets.tests.builders import (
     assign,
@@ -267,7 +268,7 @@ def test_the_database_knows_that_what_waits_has_nobody_and_is_not_done(broken: d
     ticket = make_ticket()
     assign(ticket, make_agent())
     if "status" in broken:
-        broken = broken | {"resolved_at": timezone.now()}
+        broken = broken | {"resolved_at": timezone.now(), "rank_at": DONE_FROM}
     with pytest.raises(IntegrityError, match="ticket_queued_has_nobody"), transaction.atomic():
         Ticket.objects.filter(pk=ticket.pk).update(**broken)
 
