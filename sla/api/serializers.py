@@ -1,5 +1,6 @@
 """Promises, calendars and breaches as the API speaks of them."""
 
+from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
@@ -9,8 +10,11 @@ from agents.models import Department
 from customers.enums import Tier
 from sla import wording
 from sla.api.status import ClockBrief, PolicyName, Seconds
+from sla.clock import Metric
+from sla.dashboard import KEPT_SECONDS, Dashboard
 from sla.enums import METRICS, JobState, VersionState
 from sla.models import Calendar, CalendarVersion, Policy, PolicyApplication, PolicyVersion, SLAAlert, SLAClock
+from sla.performance import Figures
 from sla.services.calendars import MOST_HOLIDAYS, MOST_INTERVALS, MOST_YEARS, WEEKDAYS
 from sla.services.policies import MOST_VALUES
 from sla.services.promising import MOST_MINUTES
@@ -430,3 +434,134 @@ class AtRiskOut(serializers.Serializer[SLAClock]):
     assignee_name = serializers.CharField(allow_null=True)
     department_id = serializers.IntegerField(allow_null=True)
     department_name = serializers.CharField(allow_null=True)
+
+
+class Rounded(serializers.IntegerField):
+    """A span in whole seconds."""
+
+    def to_representation(self, value: Any) -> int:
+        seconds: int = round(value)
+        return seconds
+
+
+class FiguresOut(serializers.Serializer[Figures]):
+    """Promises that were decided: met, or broken, whichever came first. What was cancelled unbroken counts nowhere."""
+
+    kept = serializers.IntegerField()
+    breaches = serializers.IntegerField(source="broken")
+    attainment = serializers.FloatField(allow_null=True, help_text="Share that was kept, 0 to 1; null without any.")
+    first_response_attainment = serializers.SerializerMethodField()
+    next_response_attainment = serializers.SerializerMethodField()
+    resolution_attainment = serializers.SerializerMethodField()
+    first_response_median_seconds = Rounded(
+        source="first_response_median",
+        allow_null=True,
+        help_text="Working time until the first public reply by a person, of those decided and answered by now.",
+    )
+    first_response_p90_seconds = Rounded(
+        source="first_response_p90", allow_null=True, help_text="Nine of ten were answered within it."
+    )
+
+    def get_first_response_attainment(self, figures: Figures) -> float | None:
+        return figures.attainment_of(Metric.FIRST_RESPONSE)
+
+    def get_next_response_attainment(self, figures: Figures) -> float | None:
+        return figures.attainment_of(Metric.NEXT_RESPONSE)
+
+    def get_resolution_attainment(self, figures: Figures) -> float | None:
+        return figures.attainment_of(Metric.RESOLUTION)
+
+
+class PriorityFigures(FiguresOut):
+    priority = serializers.ChoiceField(choices=Priority.choices, help_text="Of a broken promise, at that instant.")
+
+
+class ChannelFigures(FiguresOut):
+    channel = serializers.ChoiceField(choices=Channel.choices)
+
+
+class DepartmentFigures(FiguresOut):
+    department = PersonName(allow_null=True, help_text="Of a broken promise, when that was noticed.")
+
+
+class AgentFigures(FiguresOut):
+    agent = PersonName(allow_null=True, help_text="Who had it when it was broken, else who has or had the ticket.")
+
+
+class DayFigures(FiguresOut):
+    day = serializers.DateField(help_text="On which it was met or broken (UTC).")
+
+
+class LoadOut(serializers.Serializer[Any]):
+    """Promises that run, by when they end."""
+
+    overdue = serializers.IntegerField(help_text="Broken, and not answered or resolved yet.")
+    within_1_hour = serializers.IntegerField(help_text="Due by then, and not overdue.")
+    within_4_hours = serializers.IntegerField(help_text="Those within the hour included.")
+    within_24_hours = serializers.IntegerField()
+
+
+class DepartmentLoad(LoadOut):
+    department = PersonName(allow_null=True)
+
+
+class LoadsOut(serializers.Serializer[Any]):
+    total = LoadOut()
+    by_department = DepartmentLoad(many=True)
+
+
+class DashboardOut(serializers.Serializer[Any]):
+    """Of tickets that the caller sees. Rows are there for what there was something of."""
+
+    since = serializers.DateField()
+    until = serializers.DateField(help_text="The last day, included.")
+    as_of = serializers.DateTimeField(help_text="When it was added up.")
+    max_age_seconds = serializers.IntegerField(help_text="How old it may be.")
+    total = FiguresOut()
+    by_priority = PriorityFigures(many=True)
+    by_channel = ChannelFigures(many=True)
+    by_department = DepartmentFigures(many=True)
+    by_agent = AgentFigures(many=True, help_text="Agents whose record the caller may read, and what nobody had.")
+    by_day = DayFigures(many=True)
+    load = LoadsOut(help_text="What lies ahead, from `as_of` on.")
+
+    def to_representation(self, dashboard: Dashboard) -> Any:
+        return super().to_representation(
+            {
+                "since": dashboard.during.since,
+                "until": dashboard.during.until,
+                "as_of": dashboard.as_of,
+                "max_age_seconds": KEPT_SECONDS,
+                "total": dashboard.figures[None][None],
+                "by_priority": _named(dashboard.figures["priority"], "priority"),
+                "by_channel": _named(dashboard.figures["channel"], "channel"),
+                "by_department": _people(dashboard.figures["department_id"], "department", dashboard.departments),
+                "by_agent": _people(dashboard.figures["agent_id"], "agent", dashboard.agents),
+                "by_day": _named(dashboard.figures["day"], "day"),
+                "load": {
+                    "total": dashboard.load[0][None],
+                    "by_department": _people(dashboard.load[1], "department", dashboard.departments),
+                },
+            }
+        )
+
+
+class _Row:
+    """Figures with what they are of."""
+
+    def __init__(self, figures: Any, name: str, value: Any) -> None:
+        self._figures = figures
+        setattr(self, name, value)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._figures, name)
+
+
+def _named(figures: Mapping[Any, Any], name: str) -> list[_Row]:
+    return [_Row(counted, name, value) for value, counted in figures.items()]
+
+
+def _people(figures: Mapping[Any, Any], name: str, names: Mapping[int, str]) -> list[_Row]:
+    """Nobody is null; who is not among the names is left out."""
+    known = {pk: {"id": pk, "name": text} for pk, text in names.items()}
+    return [_Row(counted, name, known.get(pk)) for pk, counted in figures.items() if pk is None or pk in known]

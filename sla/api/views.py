@@ -6,9 +6,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from agents.enums import EVERY_ROLE, Role, Scope
-from sla import selectors
+from sla import dashboard, performance, selectors
 from sla.api import examples
-from sla.api.filters import AtRiskFilter, BreachFilter
+from sla.api.filters import AtRiskFilter, BreachFilter, PeriodFilter
 from sla.api.serializers import (
     Acknowledgment,
     Activation,
@@ -20,6 +20,7 @@ from sla.api.serializers import (
     CalendarOut,
     CalendarUpdate,
     CalendarVersionOut,
+    DashboardOut,
     HolidayImport,
     HolidaysImported,
     PolicyCreate,
@@ -32,7 +33,7 @@ from sla.api.serializers import (
 from sla.models import Calendar, CalendarVersion, Policy, PolicyApplication, PolicyVersion, SLAAlert, SLAClock
 from sla.services import applying, breaches, calendars, policies
 from supportdesk.core.api import trimming
-from supportdesk.core.api.filters import refuse_unknown
+from supportdesk.core.api.filters import read_parameters, refuse_unknown
 from supportdesk.core.api.pagination import Ordering
 from supportdesk.core.api.schema import operation
 from supportdesk.core.api.views import ApiViewSet, expected_version, versioned
@@ -319,3 +320,17 @@ class AtRiskViewSet(ApiViewSet):
         sees.
         """
         return self.page(selectors.at_risk(self.actor, now=self.now), AtRiskOut)
+
+
+class DashboardViewSet(ApiViewSet):
+    allowed: ClassVar = {"retrieve": READERS}
+    filterset_class = PeriodFilter
+    queryset = SLAClock.objects.none()
+
+    @operation("Get the dashboard", returns=DashboardOut, example=examples.DASHBOARD, filtered=True, trims=())
+    def retrieve(self, request: Request) -> Response:
+        """How promises were kept on tickets that the caller sees, and what lies ahead. Up to a minute old."""
+        now = self.now
+        during = performance.period(**read_parameters(request, PeriodFilter), now=now)
+        found = dashboard.dashboard(self.actor, during, now=now)
+        return Response(DashboardOut().to_representation(found))

@@ -147,6 +147,7 @@ NOT_READS: dict[str, Read] = {
     "api/agents/<id:pk>/queue": lambda w: f"/api/agents/{w.me.pk}/queue",
     "api/sla/at-risk": lambda w: "/api/sla/at-risk",
     "api/sla/breaches": lambda w: "/api/sla/breaches",
+    "api/sla/dashboard": lambda w: "/api/sla/dashboard",
     "api/sla/tickets/<id:pk>": lambda w: f"/api/sla/tickets/{w.ticket.pk}",
     "api/sla/applications/<id:pk>": lambda w: f"/api/sla/applications/{w.ids['job']}",
     "api/sla/calendars": lambda w: "/api/sla/calendars",

@@ -9,6 +9,7 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 from django_filters.rest_framework import DjangoFilterBackend
+from django_filters.utils import translate_validation
 from drf_spectacular.utils import extend_schema_field
 from rest_framework.request import Request
 
@@ -29,6 +30,15 @@ class StrictFilterBackend(DjangoFilterBackend):
         refuse_unknown(request, known)
         filtered: QuerySet[Any] = super().filter_queryset(request, queryset, view)
         return filtered
+
+
+def read_parameters(request: Request, parameters: type[django_filters.FilterSet]) -> dict[str, Any]:
+    """The values of a set of parameters that filters no list. Raises InvalidInput and ValidationError naming each."""
+    refuse_unknown(request, parameters.base_filters)
+    given = parameters(request.query_params, queryset=parameters._meta.model._default_manager.none())
+    if not given.is_valid():
+        raise translate_validation(given.errors)
+    return {name: given.form.cleaned_data[name] for name in parameters.base_filters}
 
 
 def refuse_unknown(request: Request, known: Iterable[str]) -> None:

@@ -72,6 +72,7 @@ POST   api/sla/calendars/<id:pk>/holidays/import                          200   
 GET    api/sla/tickets/<id:pk>                                            200      - -   + ? + + ? +  + + + . . . +
 GET    api/sla/breaches                                                   200      - -   + + + + + +  + + + . . . +
 POST   api/sla/breaches/<id:pk>/acknowledge                               200      - -   . . . + ? +  . . . . . . .  {"reason": "New"}
+GET    api/sla/dashboard                                                  200      - -   + + + + + +  + + + . . . +
 GET    api/sla/at-risk                                                    200      - -   + + + + + +  + + + . . . +
 
 GET    api/tickets                                                        200      - -   + + + + + +  + + + . . . +
