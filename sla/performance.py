@@ -11,11 +11,15 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 from django.db import connection
+from django.db.models import Avg, Count, Q
 
+from agents.enums import Availability
+from agents.events import AgentAvailabilityChanged
 from sla.clock import Metric
 from supportdesk.core.actor import Actor
 from supportdesk.core.errors import InvalidInput
-from tickets.models import Ticket
+from tickets.enums import AssignmentReason
+from tickets.models import Assignment, Ticket
 
 MOST_DAYS = 366
 USUAL_DAYS = 30
@@ -25,8 +29,8 @@ GROUPS = ("priority", "channel", "department_id", "agent_id", "day")
 # The condition and the order of the index clock_decided.
 _FIGURES = """
 WITH seen AS ({seen}), decided AS (
-    SELECT c.metric, c.counted, c.breached_at IS NULL AS kept, t.channel,
-        c.metric = 'first_response' AND c.state IN ('met', 'missed') AS answered,
+    SELECT c.metric, extract(epoch FROM c.counted) AS used, c.breached_at IS NULL AS kept, t.channel,
+        c.state IN ('met', 'missed') AS ended,
         CASE WHEN a.id IS NULL THEN t.priority ELSE a.priority END AS priority,
         CASE WHEN a.id IS NULL THEN t.department_id ELSE a.department_id END AS department_id,
         CASE WHEN a.id IS NULL THEN t.assignee_id ELSE a.owner_id END AS agent_id,
@@ -40,9 +44,9 @@ WITH seen AS ({seen}), decided AS (
 SELECT grouping({groups}), {groups},
     count(*) FILTER (WHERE kept), count(*) FILTER (WHERE NOT kept),
     {metrics},
-    percentile_cont(0.5) WITHIN GROUP (ORDER BY extract(epoch FROM counted)) FILTER (WHERE answered),
-    percentile_cont(0.9) WITHIN GROUP (ORDER BY extract(epoch FROM counted)) FILTER (WHERE answered),
-    percentile_cont(0.5) WITHIN GROUP (ORDER BY extract(epoch FROM counted)) FILTER (WHERE metric = 'resolution')
+    percentile_cont(0.5) WITHIN GROUP (ORDER BY used) FILTER (WHERE ended AND metric = 'first_response'),
+    percentile_cont(0.9) WITHIN GROUP (ORDER BY used) FILTER (WHERE ended AND metric = 'first_response'),
+    percentile_cont(0.5) WITHIN GROUP (ORDER BY used) FILTER (WHERE ended AND metric = 'resolution')
 FROM decided {which} GROUP BY GROUPING SETS ({sets}) ORDER BY {groups}
 """
 
@@ -57,6 +61,20 @@ WITH seen AS ({seen}), ahead AS (
 )
 SELECT grouping(t.department_id), t.department_id, count(*) FILTER (WHERE due_at <= %s), {within}
 FROM ahead JOIN seen t ON t.id = ahead.ticket_id GROUP BY GROUPING SETS ((), (t.department_id)) ORDER BY 2
+"""
+
+# Each change says what was before it, so a stretch is known by the change at its end; the last one by what is now.
+_ONLINE = """
+WITH bounds AS (
+    SELECT id, availability, GREATEST(created_at, %s) AS begins FROM agents_agent WHERE id = %s
+), changes AS (
+    SELECT at, payload ->> 'before' AS before, lag(at) OVER (ORDER BY at, id) AS last FROM core_event
+    WHERE subject_type = 'agent' AND subject_id = %s AND at >= %s AND at <= %s AND name = %s
+), stretches AS (
+    SELECT before AS state, COALESCE(last, begins) AS begins, at AS ends FROM changes, bounds
+    UNION ALL SELECT availability, COALESCE((SELECT max(at) FROM changes), begins), %s FROM bounds
+)
+SELECT COALESCE(sum(extract(epoch FROM ends - begins)), 0) FROM stretches WHERE state <> %s AND ends > begins
 """
 AHEAD = {"within_1_hour": 1, "within_4_hours": 4, "within_24_hours": 24}
 
@@ -103,6 +121,25 @@ class Figures:
 
 
 @dataclass(frozen=True, kw_only=True)
+class AgentPerformance:
+    """What an agent did in a period that ends now. `handled` are those of their tickets that were resolved in it."""
+
+    during: Period
+    figures: Figures
+    handled: int
+    rated: int
+    rating: float | None
+    open: int
+    hours_online: float
+    transferred_away: int
+    transferred_to: int
+
+    @property
+    def handled_per_hour(self) -> float | None:
+        return round(self.handled / self.hours_online, 2) if self.hours_online >= 1 else None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Load:
     """Promises that still can be broken, and those that were and are still owed."""
 
@@ -131,10 +168,9 @@ def period(*, since: date | None, until: date | None, now: datetime) -> Period:
 
 def figures(actor: Actor, during: Period) -> dict[str | None, dict[Any, Figures]]:
     """By each of GROUPS, value to figures; under None those of all. Of tickets that the actor sees: one statement."""
-    sets = ", ".join(["()", *(f"({group})" for group in GROUPS)])
     found: dict[str | None, dict[Any, Figures]] = {None: {None: Figures()}, **{group: {} for group in GROUPS}}
     seen, given = _seen(actor)
-    for grouped, values, counted in _rows(seen, [*given, during.starts_at, during.ends_at], sets=sets):
+    for grouped, values, counted in _rows(seen, [*given, during.starts_at, during.ends_at]):
         found[grouped][values[grouped] if grouped else None] = counted
     return found
 
@@ -151,8 +187,34 @@ def figures_of_agent(agent_id: int, during: Period) -> Figures:
         )"""
     bounds = [during.starts_at, during.ends_at]
     given = [agent_id, agent_id, *bounds, *bounds, agent_id]
-    rows = _rows(theirs, given, sets="()", which="WHERE agent_id = %s")
-    return next((counted for _, _, counted in rows), Figures())
+    rows = _rows(theirs, given, groups=("agent_id",), which="WHERE agent_id = %s")
+    return next((counted for grouped, _, counted in rows if grouped is None), Figures())
+
+
+def of_agent(agent_id: int, *, now: datetime) -> AgentPerformance:
+    """The last 30 days, of all their tickets: who asks may read the agent's record. Five statements."""
+    during = period(since=None, until=None, now=now)
+    then = Q(resolved_at__gte=during.starts_at, resolved_at__lt=during.ends_at)
+    theirs = Ticket.objects.filter(assignee_id=agent_id)
+    handled = theirs.filter(then).aggregate(
+        count=Count("pk"), rated=Count("satisfaction_rating"), rating=Avg("satisfaction_rating")
+    )
+    moves = Assignment.objects.filter(
+        reason=AssignmentReason.TRANSFER, assigned_at__gte=during.starts_at, assigned_at__lt=during.ends_at
+    )
+    away, to = Q(previous_agent=agent_id), Q(agent=agent_id)
+    transferred = moves.filter(away | to).aggregate(away=Count("pk", filter=away), to=Count("pk", filter=to))
+    return AgentPerformance(
+        during=during,
+        figures=figures_of_agent(agent_id, during),
+        handled=handled["count"],
+        rated=handled["rated"],
+        rating=None if handled["rating"] is None else round(handled["rating"], 2),
+        open=theirs.unfinished().count(),
+        hours_online=_hours_online(agent_id, during, now=now),
+        transferred_away=transferred["away"],
+        transferred_to=transferred["to"],
+    )
 
 
 def load(actor: Actor, *, now: datetime) -> dict[int | None, dict[int | None, Load]]:
@@ -171,23 +233,32 @@ def load(actor: Actor, *, now: datetime) -> dict[int | None, dict[int | None, Lo
     return found
 
 
+def _hours_online(agent_id: int, during: Period, *, now: datetime) -> float:
+    start, name, away = during.starts_at, AgentAvailabilityChanged.name, Availability.OFFLINE.value
+    with connection.cursor() as cursor:
+        cursor.execute(_ONLINE, [start, agent_id, agent_id, start, now, name, now, away])
+        (seconds,) = cursor.fetchone()
+    return round(float(seconds) / 3600, 2)
+
+
 def _rows(
-    seen: str, given: Sequence[Any], *, sets: str, which: str = ""
+    seen: str, given: Sequence[Any], *, groups: Sequence[str] = GROUPS, which: str = ""
 ) -> Iterator[tuple[str | None, Mapping[str, Any], Figures]]:
-    """What each row is grouped by, its values, and its figures."""
+    """What each row is grouped by (None: nothing, the row of all), its values, and its figures."""
     metrics = ",\n    ".join(
         f"count(*) FILTER (WHERE {'' if kept else 'NOT '}kept AND metric = '{metric.value}')"
         for metric in Metric
         for kept in (True, False)
     )
-    statement = _FIGURES.format(seen=seen, groups=", ".join(GROUPS), metrics=metrics, which=which, sets=sets)
+    sets = ", ".join(["()", *(f"({group})" for group in groups)])
+    statement = _FIGURES.format(seen=seen, groups=", ".join(groups), metrics=metrics, which=which, sets=sets)
     with connection.cursor() as cursor:
         cursor.execute(statement, given)
         rows = cursor.fetchall()
     for mask, *columns in rows:
-        values = dict(zip(GROUPS, columns, strict=False))
-        grouped = next((group for place, group in enumerate(reversed(GROUPS)) if not mask >> place & 1), None)
-        yield grouped, values, Figures(**dict(zip(NAMES, columns[len(GROUPS) :], strict=True)))
+        values = dict(zip(groups, columns, strict=False))
+        grouped = next((group for place, group in enumerate(reversed(groups)) if not mask >> place & 1), None)
+        yield grouped, values, Figures(**dict(zip(NAMES, columns[len(groups) :], strict=True)))
 
 
 def _seen(actor: Actor) -> tuple[str, list[Any]]:

@@ -9,12 +9,11 @@ from rest_framework import serializers
 from agents.models import Department
 from customers.enums import Tier
 from sla import wording
+from sla.api.performance import FiguresOut
 from sla.api.status import ClockBrief, PolicyName, Seconds
-from sla.clock import Metric
 from sla.dashboard import KEPT_SECONDS, Dashboard
 from sla.enums import METRICS, JobState, VersionState
 from sla.models import Calendar, CalendarVersion, Policy, PolicyApplication, PolicyVersion, SLAAlert, SLAClock
-from sla.performance import Figures
 from sla.services.calendars import MOST_HOLIDAYS, MOST_INTERVALS, MOST_YEARS, WEEKDAYS
 from sla.services.policies import MOST_VALUES
 from sla.services.promising import MOST_MINUTES
@@ -434,42 +433,6 @@ class AtRiskOut(serializers.Serializer[SLAClock]):
     assignee_name = serializers.CharField(allow_null=True)
     department_id = serializers.IntegerField(allow_null=True)
     department_name = serializers.CharField(allow_null=True)
-
-
-class Rounded(serializers.IntegerField):
-    """A span in whole seconds."""
-
-    def to_representation(self, value: Any) -> int:
-        seconds: int = round(value)
-        return seconds
-
-
-class FiguresOut(serializers.Serializer[Figures]):
-    """Promises that were decided: met, or broken, whichever came first. What was cancelled unbroken counts nowhere."""
-
-    kept = serializers.IntegerField()
-    breaches = serializers.IntegerField(source="broken")
-    attainment = serializers.FloatField(allow_null=True, help_text="Share that was kept, 0 to 1; null without any.")
-    first_response_attainment = serializers.SerializerMethodField()
-    next_response_attainment = serializers.SerializerMethodField()
-    resolution_attainment = serializers.SerializerMethodField()
-    first_response_median_seconds = Rounded(
-        source="first_response_median",
-        allow_null=True,
-        help_text="Working time until the first public reply by a person, of those decided and answered by now.",
-    )
-    first_response_p90_seconds = Rounded(
-        source="first_response_p90", allow_null=True, help_text="Nine of ten were answered within it."
-    )
-
-    def get_first_response_attainment(self, figures: Figures) -> float | None:
-        return figures.attainment_of(Metric.FIRST_RESPONSE)
-
-    def get_next_response_attainment(self, figures: Figures) -> float | None:
-        return figures.attainment_of(Metric.NEXT_RESPONSE)
-
-    def get_resolution_attainment(self, figures: Figures) -> float | None:
-        return figures.attainment_of(Metric.RESOLUTION)
 
 
 class PriorityFigures(FiguresOut):
