@@ -13,7 +13,7 @@ from agents import handlers as agents
 from agents.events import AgentAvailabilityChanged, AgentRoleChanged, AgentUpdated
 from customers.events import CustomerErased
 from sla import handlers as sla
-from sla.events import ApplicationBegun, SLABreached, SLAWarned
+from sla.events import ApplicationBegun, SimulationBegun, SLABreached, SLAWarned
 from supportdesk.core.events import After, DomainEvent, Reactions
 from tickets import events
 from tickets import handlers as tickets
@@ -33,6 +33,7 @@ REACTIONS: Mapping[type[DomainEvent], Reactions] = {
     CustomerErased: Reactions(within=(tickets.erase_conversations, sla.erase_reasons)),
     SLABreached: Reactions(push=(sla.tell_of_deadline,)),
     SLAWarned: Reactions(push=(sla.tell_of_deadline,)),
+    SimulationBegun: Reactions(durable=(sla.simulate_policy,)),
     events.AttachmentAdded: Reactions(push=TELL),
     events.FollowUpOpened: Reactions(push=TELL),
     events.MessageAdded: Reactions(

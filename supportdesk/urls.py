@@ -20,6 +20,7 @@ from sla.api.views import (
     DashboardViewSet,
     PolicyVersionViewSet,
     PolicyViewSet,
+    SimulationViewSet,
     TicketSLAViewSet,
 )
 from supportdesk.core.api.converters import IdConverter
@@ -89,6 +90,8 @@ urlpatterns = [
     path("api/sla/policies/<id:pk>/activate", PolicyViewSet.as_view({"post": "activate"})),
     path("api/sla/policies/<id:pk>/apply", PolicyViewSet.as_view({"post": "apply"})),
     path("api/sla/policies/<id:pk>/versions", PolicyVersionViewSet.as_view({"get": "list"})),
+    path("api/sla/policies/<id:pk>/simulate", PolicyViewSet.as_view({"post": "simulate"})),
+    path("api/sla/simulations/<id:pk>", SimulationViewSet.as_view({"get": "retrieve"})),
     path("api/sla/tickets/<id:pk>", TicketSLAViewSet.as_view({"get": "retrieve"})),
     path("api/tickets", TicketViewSet.as_view(collection)),
     path("api/tickets/unassigned", UnassignedViewSet.as_view({"get": "list"})),

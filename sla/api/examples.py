@@ -183,3 +183,34 @@ DASHBOARD = {
     "by_day": [{"day": "2026-11-24"} | FIGURES],
     "load": {"total": LOAD, "by_department": [{"department": BILLING} | LOAD]},
 }
+SIMULATION_CREATE = {"days": 60, "calendar": {"timezone": "Europe/Berlin", "week": OFFICE}}
+SIMULATION = {
+    "id": 5,
+    "policy_id": 4,
+    "number": 2,
+    "days": 60,
+    "state": "done",
+    "tickets": 2_140,
+    "total": 2_140,
+    "departments": [
+        {
+            "department": BILLING,
+            "tickets": 611,
+            "recorded": 23,
+            "simulated": 31,
+            "gained": 9,
+            "lost": 1,
+            "gained_examples": [
+                {
+                    "ticket_id": 123,
+                    "subject": "Charged twice for one order",
+                    "metric": "first_response",
+                    "at": "2026-11-20T10:30:00Z",
+                }
+            ],
+            "lost_examples": [],
+        }
+    ],
+    "created_at": "2026-11-24T09:10:00Z",
+    "finished_at": "2026-11-24T09:10:11Z",
+}

@@ -1,7 +1,7 @@
 """Promises, calendars and breaches as the API speaks of them."""
 
-from collections.abc import Mapping
-from datetime import date
+from collections.abc import Iterator, Mapping
+from datetime import date, datetime
 from typing import Any
 
 from rest_framework import serializers
@@ -14,9 +14,11 @@ from sla.api.status import ClockBrief, PolicyName, Seconds
 from sla.dashboard import KEPT_SECONDS, Dashboard
 from sla.enums import METRICS, JobState, VersionState
 from sla.models import Calendar, CalendarVersion, Policy, PolicyApplication, PolicyVersion, SLAAlert, SLAClock
+from sla.selectors import Simulated
 from sla.services.calendars import MOST_HOLIDAYS, MOST_INTERVALS, MOST_YEARS, WEEKDAYS
 from sla.services.policies import MOST_VALUES
 from sla.services.promising import MOST_MINUTES
+from sla.services.simulating import MOST_DAYS
 from supportdesk.core.api import fields
 from tickets.api.serializers import PersonName, Tags
 from tickets.enums import Category, Channel, Priority, Status
@@ -261,6 +263,25 @@ class ApplicationCreate(fields.StrictSerializer):
     preview = fields.Boolean(help_text="true counts only; false gives the open tickets the present version.")
 
 
+class HoursIn(fields.StrictSerializer):
+    """Working hours of no calendar."""
+
+    timezone = fields.TimeZone()
+    week = WeekIn()
+    holidays = Holidays(required=False)
+
+
+class SimulationCreate(fields.StrictSerializer):
+    days = Whole(1, MOST_DAYS, required=False, help_text="Tickets created in these last days; 30 unless given.")
+    number = fields.Integer(
+        min_value=1,
+        max_value=MAX_POSITION,
+        required=False,
+        help_text="Of the version to simulate; the draft unless given, without a draft what is active.",
+    )
+    calendar = HoursIn(required=False, help_text="Other hours than the present ones of its calendar.")
+
+
 class MinutesOut(serializers.Serializer[Any]):
     first_response = serializers.IntegerField(allow_null=True)
     next_response = serializers.IntegerField(allow_null=True)
@@ -356,6 +377,60 @@ class ApplicationOut(serializers.Serializer[PolicyApplication]):
     breached = serializers.IntegerField(help_text="With a clock that is breached by the change alone.")
     created_at = serializers.DateTimeField()
     finished_at = serializers.DateTimeField(allow_null=True)
+
+
+class ExampleOut(serializers.Serializer[Any]):
+    ticket_id = serializers.IntegerField()
+    subject = serializers.CharField()
+    metric = serializers.ChoiceField(choices=METRICS)
+    at = serializers.DateTimeField(help_text="When it was broken, or would have been.")
+
+
+class TallyOut(serializers.Serializer[Any]):
+    department = PersonName(allow_null=True)
+    tickets = serializers.IntegerField(help_text="Looked at.")
+    recorded = serializers.IntegerField(help_text="Promises of them that were broken.")
+    simulated = serializers.IntegerField(help_text="That would have been.")
+    gained = serializers.IntegerField(help_text="That would have been and were not.")
+    lost = serializers.IntegerField(help_text="That were and would not have been.")
+    gained_examples = ExampleOut(many=True)
+    lost_examples = ExampleOut(many=True)
+
+
+class SimulationOut(serializers.Serializer[Any]):
+    id = serializers.IntegerField()
+    policy_id = serializers.IntegerField()
+    number = serializers.IntegerField(help_text="Of the version that is simulated.")
+    days = serializers.IntegerField()
+    state = serializers.ChoiceField(choices=JobState.choices)
+    tickets = serializers.IntegerField(help_text="Looked at so far, of all departments.")
+    total = serializers.IntegerField(help_text="To be looked at.")
+    departments = TallyOut(many=True, help_text="Those of the caller.")
+    created_at = serializers.DateTimeField()
+    finished_at = serializers.DateTimeField(allow_null=True)
+
+    def to_representation(self, simulated: Simulated) -> Any:
+        return super().to_representation({**vars(simulated.job), "departments": [*_tallies(simulated)]})
+
+
+def _tallies(simulated: Simulated) -> Iterator[dict[str, Any]]:
+    """Without the examples that the caller does not see."""
+    for pk, tally in simulated.found.items():
+        name = simulated.departments.get(pk)
+        examples = {
+            kind: [
+                {
+                    "ticket_id": ticket_id,
+                    "subject": simulated.tickets[ticket_id],
+                    "metric": metric,
+                    "at": datetime.fromisoformat(at),
+                }
+                for ticket_id, metric, at in getattr(tally, kind)
+                if ticket_id in simulated.tickets
+            ]
+            for kind in ("gained_examples", "lost_examples")
+        }
+        yield vars(tally) | examples | {"department": {"id": pk, "name": name} if name else None}
 
 
 class PauseOut(serializers.Serializer[Any]):

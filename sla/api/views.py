@@ -28,10 +28,21 @@ from sla.api.serializers import (
     PolicyOut,
     PolicyUpdate,
     PolicyVersionOut,
+    SimulationCreate,
+    SimulationOut,
     TicketSLAOut,
 )
-from sla.models import Calendar, CalendarVersion, Policy, PolicyApplication, PolicyVersion, SLAAlert, SLAClock
-from sla.services import applying, breaches, calendars, policies
+from sla.models import (
+    Calendar,
+    CalendarVersion,
+    Policy,
+    PolicyApplication,
+    PolicyVersion,
+    Simulation,
+    SLAAlert,
+    SLAClock,
+)
+from sla.services import applying, breaches, calendars, policies, simulating
 from supportdesk.core.api import trimming
 from supportdesk.core.api.filters import read_parameters, refuse_unknown
 from supportdesk.core.api.pagination import Ordering
@@ -47,7 +58,7 @@ BY_NUMBER = {"-number": Ordering("number", descending=True), "number": Ordering(
 class PolicyViewSet(ApiViewSet):
     allowed: ClassVar = {
         **dict.fromkeys(("list", "retrieve"), READERS),
-        **dict.fromkeys(("create", "partial_update", "activate", "apply"), WRITERS),
+        **dict.fromkeys(("create", "partial_update", "activate", "apply", "simulate"), WRITERS),
     }
     orderings: ClassVar = {"position": Ordering("position"), "id": Ordering("pk")}
     queryset = Policy.objects.none()
@@ -130,6 +141,24 @@ class PolicyViewSet(ApiViewSet):
         job = applying.request(policy_id=pk, **self.read(ApplicationCreate), by=self.actor, now=self.now)
         return Response(ApplicationOut(job).data, status=202)
 
+    @operation(
+        "Simulate a policy",
+        takes=SimulationCreate,
+        request_example=examples.SIMULATION_CREATE,
+        returns=SimulationOut,
+        example=examples.SIMULATION,
+        status=202,
+        errors=[simulating.StillSimulating],
+    )
+    def simulate(self, request: Request, pk: int) -> Response:
+        """What the draft, or another version or other hours, would have meant for the tickets of the last days: which
+        promises would have been broken and were not, and the other way round. Changes nothing. A job in batches: its
+        progress, and what it finds, is at `/api/sla/simulations/{id}`.
+        """
+        job = simulating.request(policy_id=pk, **self.read(SimulationCreate), by=self.actor, now=self.now)
+        simulated = selectors.simulated(job.pk, actor=self.actor)
+        return Response(SimulationOut().to_representation(simulated), status=202)
+
     def _detail(self, pk: int, *, status: int = 200) -> Response:
         serializer = PolicyDetail(context={"actor": self.actor})
         wanted = trimming.wanted_of(self.request, serializer)
@@ -168,6 +197,18 @@ class ApplicationViewSet(ApiViewSet):
         if job is None:
             raise NotFound
         return Response(ApplicationOut(job).data)
+
+
+class SimulationViewSet(ApiViewSet):
+    allowed: ClassVar = {"retrieve": READERS}
+    queryset = Simulation.objects.none()
+
+    @operation("Get a simulation", returns=SimulationOut, example=examples.SIMULATION, trims=())
+    def retrieve(self, request: Request, pk: int) -> Response:
+        """How far it is, and what it found so far of the departments of the caller."""
+        refuse_unknown(request, ())
+        simulated = selectors.simulated(pk, actor=self.actor)
+        return Response(SimulationOut().to_representation(simulated))
 
 
 class CalendarViewSet(ApiViewSet):

@@ -1,6 +1,6 @@
 """A ticket's clocks from its creation on, moved in the transaction of whatever moves them."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -46,13 +46,24 @@ def recompute(ticket_ids: Sequence[int], *, now: datetime) -> int:
 
 def promises(ticket_ids: Iterable[int]) -> dict[int, Promise]:
     """What each of the tickets would be promised now: one statement."""
-    cases = (
+    found = {}
+    for pk, case, candidates in cases(ticket_ids):
+        chosen = choose(case, candidates)
+        if chosen is not None:
+            found[pk] = Promise(
+                policy_version_id=chosen.policy_version_id, calendar_version_id=chosen.calendar_version_id
+            )
+    return found
+
+
+def cases(ticket_ids: Iterable[int]) -> Iterator[tuple[int, Case, list[Candidate]]]:
+    """What is asked of each of the tickets, and the active policies that ask, in their order: one statement."""
+    rows = (
         Ticket.objects.filter(pk__in=list(ticket_ids))
         .annotate(tier=F("customer__tier"), candidates=ArraySubquery(_candidates()))
         .values_list("pk", "priority", "channel", "category", "tags", "department_id", "tier", "candidates")
     )
-    found = {}
-    for pk, priority, channel, category, tags, department_id, tier, candidates in cases:
+    for pk, priority, channel, category, tags, department_id, tier, candidates in rows:
         case = Case(
             priority=priority,
             channel=channel,
@@ -61,12 +72,7 @@ def promises(ticket_ids: Iterable[int]) -> dict[int, Promise]:
             tier=tier,
             department_id=department_id,
         )
-        chosen = choose(case, (Candidate(**candidate) for candidate in candidates))
-        if chosen is not None:
-            found[pk] = Promise(
-                policy_version_id=chosen.policy_version_id, calendar_version_id=chosen.calendar_version_id
-            )
-    return found
+        yield pk, case, [Candidate(**candidate) for candidate in candidates]
 
 
 def begin(chosen: dict[int, Promise], happened: Mapping[int, Sequence[Fact]], *, now: datetime) -> None:

@@ -20,7 +20,7 @@ from agents.tests.builders import PASSWORD, SYSTEM, actor_of, make_agent, make_k
 from customers.models import Customer
 from customers.tests.builders import make_customer
 from sla.models import Calendar, SLAAlert
-from sla.services import applying, policies
+from sla.services import applying, policies, simulating
 from sla.tests.builders import make_policy, minutes, raise_due
 from supportdesk.core.actor import Actor
 from supportdesk.core.errors import Conflict
@@ -85,10 +85,12 @@ def promised(ticket: Ticket, by: Actor) -> dict[str, int]:
     policy, applied = make_policy(now), make_policy(now)
     policies.update_policy(policy_id=policy.pk, changes={"warning_percent": 50}, by=by, now=now)
     job = applying.request(policy_id=applied.pk, preview=True, by=by, now=now)
+    simulation = simulating.request(policy_id=applied.pk, by=by, now=now)
     raise_due(now + timedelta(days=90))
     breach = SLAAlert.objects.filter(ticket=ticket).breaches().earliest("pk")
     calendar = Calendar.objects.earliest("pk")
-    return {"policy": policy.pk, "calendar": calendar.pk, "job": job.pk, "breach": breach.pk}
+    ids = {"policy": policy.pk, "calendar": calendar.pk, "job": job.pk, "breach": breach.pk}
+    return ids | {"simulation": simulation.pk}
 
 
 def api_routes(*methods: str) -> set[tuple[str, str]]:
@@ -150,6 +152,7 @@ NOT_READS: dict[str, Read] = {
     "api/sla/dashboard": lambda w: "/api/sla/dashboard",
     "api/sla/tickets/<id:pk>": lambda w: f"/api/sla/tickets/{w.ticket.pk}",
     "api/sla/applications/<id:pk>": lambda w: f"/api/sla/applications/{w.ids['job']}",
+    "api/sla/simulations/<id:pk>": lambda w: f"/api/sla/simulations/{w.ids['simulation']}",
     "api/sla/calendars": lambda w: "/api/sla/calendars",
     "api/sla/calendars/<id:pk>": lambda w: f"/api/sla/calendars/{w.ids['calendar']}",
     "api/sla/calendars/<id:pk>/versions": lambda w: f"/api/sla/calendars/{w.ids['calendar']}/versions",
@@ -432,6 +435,10 @@ WRITES: dict[tuple[str, str], tuple[Ask, list[str]]] = {
     ("POST", "api/sla/policies/<id:pk>/apply"): (
         lambda w: (f"/api/sla/policies/{w.ids['policy']}/apply", {"preview": True}),
         ["sla_policy.application_begun"],
+    ),
+    ("POST", "api/sla/policies/<id:pk>/simulate"): (
+        lambda w: (f"/api/sla/policies/{w.ids['policy']}/simulate", {"days": 7}),
+        ["sla_policy.simulation_begun"],
     ),
     ("POST", "api/views"): (lambda w: ("/api/views", {"name": MARK, "query": {}}), ["saved_view.changed"]),
     ("PATCH", "api/views/<id:pk>"): (lambda w: (f"/api/views/{w.view.pk}", {"name": MARK}), ["saved_view.changed"]),

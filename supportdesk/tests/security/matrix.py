@@ -62,6 +62,8 @@ PATCH  api/sla/policies/<id:pk>                                           200   
 GET    api/sla/policies/<id:pk>/versions                                  200      - -   + + + + + +  + + + . . . +
 POST   api/sla/policies/<id:pk>/activate                                  200      - -   . . . + + +  . . . . . . .
 POST   api/sla/policies/<id:pk>/apply                                     202      - -   . . . + + +  . . . . . . .  {"preview": true}
+POST   api/sla/policies/<id:pk>/simulate                                  202      - -   . . . + + +  . . . . . . .  {"days": 7}
+GET    api/sla/simulations/<id:pk>                                        200      - -   + + + + + +  + + + . . . +
 GET    api/sla/applications/<id:pk>                                       200      - -   + + + + + +  + + + . . . +
 GET    api/sla/calendars                                                  200      - -   + + + + + +  + + + . . . +
 POST   api/sla/calendars                                                  201      - -   . . . + + +  . . . . . . .  {"name": "New", "timezone": "UTC", "week": {"monday": ["09:00-17:00"]}}

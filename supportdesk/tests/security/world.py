@@ -19,7 +19,7 @@ from agents.models import Agent, ApiKey, LoginSession
 from agents.tests.builders import PASSWORD, SYSTEM, actor_of, make_agent, make_department, make_key
 from customers.tests.builders import make_customer
 from sla.models import Calendar, SLAAlert
-from sla.services import applying, policies
+from sla.services import applying, policies, simulating
 from sla.tests.builders import make_policy, raise_due
 from supportdesk.core.models import Delivery, Event
 from tickets.enums import Sender
@@ -105,10 +105,13 @@ def _values(people: dict[str, Agent]) -> dict[str, Any]:
     policy = make_policy(now)
     sla = policies.update_policy(policy_id=policy.pk, changes={"warning_percent": 50}, by=SYSTEM, now=now)
     job = applying.request(policy_id=policy.pk, preview=False, by=SYSTEM, now=now)
+    simulation = simulating.request(policy_id=policy.pk, by=SYSTEM, now=now)
+    simulating.work(simulation.pk, by=SYSTEM, now=now)
     raise_due(now + timedelta(days=3))
     named = {
         "agent": agent.pk,
         "application": job.pk,
+        "simulation": simulation.pk,
         "slaalert": SLAAlert.objects.filter(kind="breach").earliest("pk").pk,
         "breach": SLAAlert.objects.filter(kind="breach").earliest("pk").pk,
         "calendar": Calendar.objects.earliest("pk").pk,
