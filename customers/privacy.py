@@ -64,8 +64,8 @@ def erase(*, customer_id: int, by: Actor, now: datetime) -> Customer:
             customer.email = customer.email_index = customer.phone = customer.phone_index = customer.address = None
             customer.timezone = customer.language = ""
             customer.tier = Tier.STANDARD
-            customer.erased_at = customer.updated_at = now
-            customer.version += 1
+            customer.erased_at = now
+            customer.touch(now)
             customer.save()
             emit(CustomerErased(subject_id=customer.pk), by=by, at=now)
     return customer

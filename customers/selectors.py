@@ -6,6 +6,7 @@ from django.db.models.functions import Upper
 
 from customers.identity import email_indexes, normalised_email, normalised_phone, phone_indexes
 from customers.models import CustomerQuerySet
+from supportdesk.core.lookups import holding
 
 
 def with_email(customers: CustomerQuerySet, email: str) -> CustomerQuerySet:
@@ -19,8 +20,6 @@ def with_phone(customers: CustomerQuerySet, phone: str) -> CustomerQuerySet:
 
 
 def named(customers: CustomerQuerySet, text: str) -> CustomerQuerySet:
-    """Names that contain the text in any case, or a word much like it (word similarity of PostgreSQL's pg_trgm)."""
-    wanted = Upper(Value(text))
-    return customers.alias(folded=Upper("name")).filter(
-        Q(folded__contains=wanted) | Q(folded__trigram_word_similar=wanted)
-    )
+    """Names that hold the text in any case, or a word much like it (word similarity of PostgreSQL's pg_trgm)."""
+    alike = Q(folded__trigram_word_similar=Upper(Value(text)))
+    return customers.alias(folded=Upper("name")).filter(holding("name", text) | alike)

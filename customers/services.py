@@ -136,8 +136,7 @@ def update_customer(
             set_email(customer, changes["email"])
         if "phone" in changed:
             set_phone(customer, changes["phone"])
-        customer.version += 1
-        customer.updated_at = now
+        customer.touch(now)
         indexes = {f"{name}_index" for name in changed & {"email", "phone"}}
         _save(customer, [*changed, *indexes, "version", "updated_at"])
         emit(CustomerUpdated(subject_id=customer.pk, fields=sorted(changed)), by=by, at=now)

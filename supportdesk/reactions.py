@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from django.conf import settings
 
 from agents import handlers as agents
-from agents.events import AgentAvailabilityChanged, AgentRoleChanged, AgentUpdated
-from customers.events import CustomerErased
+from agents.events import AgentAvailabilityChanged, AgentRoleChanged, AgentUpdated, DepartmentRenamed
+from customers.events import CustomerErased, CustomerUpdated
 from sla import handlers as sla
 from sla.events import ApplicationBegun, SimulationBegun, SLABreached, SLAWarned
 from supportdesk.core.events import After, DomainEvent, Reactions
@@ -28,9 +28,14 @@ REACTIONS: Mapping[type[DomainEvent], Reactions] = {
         push=(agents.tell_availability,),
     ),
     AgentRoleChanged: Reactions(durable=(tickets.assign_waiting,)),
-    AgentUpdated: Reactions(within=(tickets.forget_available_agents,), durable=(tickets.meet_changed,)),
+    AgentUpdated: Reactions(
+        within=(tickets.forget_available_agents, tickets.forget_lists),
+        durable=(tickets.meet_changed,),
+    ),
     ApplicationBegun: Reactions(durable=(sla.apply_policy,)),
     CustomerErased: Reactions(within=(tickets.erase_conversations, sla.erase_reasons)),
+    CustomerUpdated: Reactions(within=(tickets.forget_lists,)),
+    DepartmentRenamed: Reactions(within=(tickets.forget_lists,)),
     SLABreached: Reactions(push=(sla.tell_of_deadline,)),
     SLAWarned: Reactions(push=(sla.tell_of_deadline,)),
     SimulationBegun: Reactions(durable=(sla.simulate_policy,)),

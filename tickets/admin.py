@@ -19,10 +19,9 @@ from customers.audit import record_read
 from sla import selectors as promises
 from supportdesk.core.actor import Actor, ActorKind
 from supportdesk.core.admin import ServiceForm
-from supportdesk.core.api.fields import MAX_ID
-from supportdesk.core.errors import DomainError, NotFound, Unavailable
+from supportdesk.core.errors import DomainError, InvalidInput, NotFound, Unavailable
 from supportdesk.core.models import Event
-from tickets import audit, decisions, selectors
+from tickets import audit, decisions, search, selectors
 from tickets.enums import Category, Channel, Priority, Sender, Status, Trigger
 from tickets.models import Ticket
 from tickets.models.ticket import MAX_TAG_LENGTH, MAX_TAGS
@@ -90,7 +89,7 @@ class StatusFilter(admin.SimpleListFilter):
         if self.value() == "archived":
             return queryset.filter(archived_at__isnull=False)
         live = queryset.filter(archived_at__isnull=True)
-        return live.filter(status=self.value()) if self.value() else live
+        return live.in_status([self.value()]) if self.value() else live
 
 
 class AssigneeFilter(admin.SimpleListFilter):
@@ -150,7 +149,7 @@ class TicketAdmin(DeskAdmin):
     plain_filters = ("priority", "channel", "category", "status", "assignee", "department")
     list_select_related = ("customer", "assignee", "department")
     search_fields = ("subject",)
-    search_help_text = "Part of a subject, or the number of a ticket"
+    search_help_text = "Words of a ticket, part of a subject or of a customer's name, or a number"
     ordering = ("rank_at", "id")
     sortable_by: ClassVar[Any] = ("updated",)
     actions = ("take", "auto_assign", "archive")
@@ -182,12 +181,11 @@ class TicketAdmin(DeskAdmin):
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
     ) -> tuple[QuerySet[Any], bool]:
-        term = search_term.strip().removeprefix("#")
-        if not term:
-            return queryset, False
-        if term.isascii() and term.isdecimal() and len(term) <= 19 and int(term) <= MAX_ID:
-            return queryset.filter(pk=int(term)), False
-        return queryset.filter(subject__icontains=term), False
+        found: Any = queryset
+        try:
+            return (search.matching(found, search_term, self.actor(request)) if search_term.strip() else found), False
+        except InvalidInput:
+            return queryset.none(), False
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
         page = super().changelist_view(request, extra_context)

@@ -7,7 +7,7 @@ from agents.enums import Availability
 from customers.events import CustomerErased
 from supportdesk.core.actor import Actor
 from supportdesk.core.events import Occurrence
-from tickets import workload
+from tickets import lists, workload
 from tickets.enums import AssignmentReason, Sender, Status, Trigger
 from tickets.services import privacy, telling, waiting
 from tickets.status import DONE
@@ -23,6 +23,11 @@ def erase_conversations(event: CustomerErased, *, by: Actor, at: datetime) -> No
 def forget_available_agents(event: Any, *, by: Actor, at: datetime) -> None:
     """Of everything that changes who is available or how much they have to do."""
     workload.forget_available()
+
+
+def forget_lists(event: Any, *, by: Actor, at: datetime) -> None:
+    """Of everything that changes a name that stands in them."""
+    lists.forget_all()
 
 
 def auto_assign(occurrence: Occurrence, *, now: datetime) -> None:

@@ -21,6 +21,7 @@ PATIENCE: dict[Priority, timedelta] = {  # the default first-response targets
 PARKED_FACTOR = 4
 PARKED_SHIFT = timedelta(days=36_525)  # a century: farther than any wait, so the parked follow the waiting
 DONE_HORIZON = datetime(9000, 1, 1, tzinfo=UTC)
+DONE_FROM = datetime(5000, 1, 1, tzinfo=UTC)  # what is done ranks after this instant, everything else before it
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 

@@ -21,6 +21,7 @@ from customers.models import Customer
 from supportdesk.core.actor import Actor
 from supportdesk.core.api.fields import MAX_ID
 from supportdesk.core.errors import InvalidInput
+from supportdesk.core.lookups import holding
 from tickets.models.ticket import TicketQuerySet
 
 # Language of a ticket (ISO 639-1) to PostgreSQL's dictionary; the function tickets_dictionary in the database holds the
@@ -178,7 +179,7 @@ def _words(query: Query, actor: Actor) -> Q:
 
 def _names(text: str, actor: Actor) -> Q:
     people = customers.named(Customer.objects.visible_to(actor), text).order_by("pk").values_list("pk", flat=True)
-    return Q(subject__icontains=text) | Q(external_id=text) | Q(customer_id__in=list(people[:MOST_NAMES]))
+    return holding("subject", text) | Q(external_id=text) | Q(customer_id__in=list(people[:MOST_NAMES]))
 
 
 _FIRST_NOTE = """(

@@ -25,9 +25,14 @@ class Detail:
     assignment: Assignment | None
 
 
-def listed(actor: Actor) -> TicketQuerySet:
+def with_names() -> TicketQuerySet:
     """Rows for any list of tickets: with names of customer, assignee and department, in one statement."""
-    return Ticket.objects.visible_to(actor).select_related("customer", "assignee", "department")
+    return Ticket.objects.select_related("customer", "assignee", "department")
+
+
+def listed(actor: Actor) -> TicketQuerySet:
+    """Those that the actor sees."""
+    return with_names().visible_to(actor)
 
 
 def detail(*, ticket_id: int, actor: Actor, identities: bool = True) -> Detail:
@@ -37,7 +42,7 @@ def detail(*, ticket_id: int, actor: Actor, identities: bool = True) -> Detail:
 
 def detail_after_change(ticket: Ticket) -> Detail:
     """The detail of a ticket that the actor just changed, even when the change took it out of their sight."""
-    return _beside(Ticket.objects.select_related("customer", "assignee", "department").filter(pk=ticket.pk))
+    return _beside(with_names().filter(pk=ticket.pk))
 
 
 def _beside(tickets: TicketQuerySet, *, identities: bool = True) -> Detail:
@@ -55,7 +60,7 @@ def _beside(tickets: TicketQuerySet, *, identities: bool = True) -> Detail:
 
 
 def unassigned(actor: Actor) -> TicketQuerySet:
-    """Unfinished tickets that nobody has."""
+    """Unfinished tickets that nobody has, as far as the actor sees them."""
     return listed(actor).unfinished().filter(assignee__isnull=True)
 
 
@@ -84,7 +89,7 @@ def history(*, customer_id: int, actor: Actor) -> TicketQuerySet:
     """Every ticket of a customer that the actor sees, archived ones too. Raises NotFound."""
     if not Customer.objects.visible_to(actor).filter(pk=customer_id).exists():
         raise NotFound
-    return listed(actor).filter(customer_id=customer_id)
+    return Ticket.objects.visible_to(actor).filter(customer_id=customer_id)
 
 
 def messages(*, ticket_id: int, actor: Actor) -> QuerySet[Message]:

@@ -12,8 +12,10 @@ from supportdesk.core.api import filters
 class CustomerFilter(django_filters.FilterSet):
     email = filters.Text(method="with_email", help_text="The whole address, in any case.")
     phone = filters.Text(method="with_phone", help_text="The whole number, in any spelling.")
-    q = filters.Text(method="named", help_text="Part of the name, or a word much like one in it.")
-    created_since = filters.Since("created_at")
+    q = filters.Text(
+        method="named", help_text="Part of the name, or a word much like one in it; a letter or two begin a word."
+    )
+    created_since = filters.Since("created_at", never_after="updated_at")
     updated_since = filters.Since("updated_at")
 
     class Meta:

@@ -35,7 +35,8 @@ class CustomerViewSet(ApiViewSet):
 
     @operation("List customers", returns=CustomerOut(many=True), example=examples.CUSTOMER)
     def list(self, request: Request) -> Response:
-        answer = self.page(self._visible(), CustomerOut)
+        seen = Customer.objects.visible_to(self.actor)
+        answer = self.page(Customer.objects.prefetch_related("identities"), CustomerOut, parts=[seen])
         audit.record_listing(
             ids=[customer.pk for customer in self.shown],
             parameters=request.query_params,

@@ -4,15 +4,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from django.db import connection
-from django.db.models import QuerySet
 from django.utils import timezone
 
 from agents.models import Agent
 from agents.tests.builders import SYSTEM, actor_of, make_agent, make_department, make_key
-from sla.api.filters import BreachFilter
 from sla.clock import Metric
-from sla.models import SLAAlert, SLAClock
+from sla.models import SLAAlert
 from sla.services import breaches
 from sla.tests.builders import HOUR, MINUTE, change_default, make_calendar, minutes, raise_due
 from supportdesk.core.actor import Door, system
@@ -332,7 +329,7 @@ def test_lists_hold_what_the_caller_may_see_and_no_more() -> None:
         assert Api(make_key("agents:read")).get(f"/api/sla/{path}").status == 403
 
 
-# Statements and plans
+# Statements
 
 
 def test_lists_take_the_same_statements_for_one_and_three(api: Api) -> None:
@@ -351,47 +348,6 @@ def test_lists_take_the_same_statements_for_one_and_three(api: Api) -> None:
                 assert api.get(f"/api/sla/{path}").status == 200
             counts.append(len(taken))
     assert counts[:5] == counts[5:] == [2, 2, 5, 2, 2]  # token, page; token, ticket, promises, clocks, pauses
-
-
-def plan(rows: QuerySet[Any]) -> str:
-    with connection.cursor() as db:
-        db.execute("SET LOCAL enable_seqscan = off")
-        db.execute("SET LOCAL enable_bitmapscan = off")
-    return rows.explain()
-
-
-@pytest.mark.parametrize(
-    ("where", "index"),
-    [
-        ({}, "alert_breach"),
-        ({"department": 1}, "alert_department"),
-        ({"owner": 1}, "alert_owner"),
-        ({"priority": "high"}, "alert_priority"),
-        ({"metric": "resolution"}, "alert_metric_at"),
-        ({"acknowledged_at": None}, "alert_unacknowledged"),
-    ],
-)
-def test_a_page_of_breaches_is_read_off_an_index_in_its_order(where: dict[str, Any], index: str) -> None:
-    rows = SLAAlert.objects.breaches().filter(**where).order_by("-at", "-pk")[:51]
-    said = plan(rows)
-    assert f"Index Scan Backward using {index}" in said
-    assert "Sort" not in said
-    assert set(BreachFilter.base_filters) == {
-        "metric",
-        "priority",
-        "owner",
-        "department",
-        "ticket",
-        "acknowledged",
-        "since",
-    }
-
-
-def test_what_is_at_risk_is_read_off_its_own_index() -> None:
-    running = SLAClock.objects.filter(state="running", warned_at__isnull=False, due_at__gt=START)
-    said = plan(running.order_by("due_at", "pk")[:51])
-    assert "Index Scan using clock_at_risk" in said
-    assert "Sort" not in said
 
 
 def test_a_status_is_no_filter_of_clocks_that_are_stopped(api: Api) -> None:

@@ -46,6 +46,12 @@ class Actor:
         """What permissions are asked with: the role, or the scopes."""
         return self.scopes | ({self.role} if self.role else frozenset())
 
+    @property
+    def sight(self) -> tuple[object, ...]:
+        """All that decides what the actor is shown: who they are, as what, and where."""
+        departments = None if self.departments is None else sorted(self.departments)
+        return (self.kind.value, self.id, self.role, departments, sorted(self.scopes))
+
     def may(self, scope: str) -> bool:
         """Whether a machine's key names the scope; people and the system are bound by other rules."""
         return self.kind != ActorKind.MACHINE or scope in self.scopes

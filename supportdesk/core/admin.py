@@ -8,8 +8,9 @@ from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.utils import unquote
+from django.contrib.admin.views.main import PAGE_VAR
 from django.core.exceptions import BadRequest, PermissionDenied, ValidationError
-from django.core.paginator import Paginator
+from django.core.paginator import Page, Paginator
 from django.db.models import Model, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
@@ -21,21 +22,37 @@ from supportdesk.core.api.filters import parse_id
 from supportdesk.core.errors import DomainError, NotFound, StaleVersion
 from supportdesk.core.text import is_one_line
 
-COUNTED_ROWS = 10_000
+PAGES_AHEAD = 2
 
 
 class BoundedPaginator(Paginator):  # type: ignore[type-arg]
-    """Counts no further than 10,000 rows, so that a list opens as fast in a table of millions."""
+    """Counts some pages on from the one that is shown, and finds a page by its ids before it reads it, so that a list
+    opens as fast in a table of millions.
+    """
+
+    def __init__(self, *args: Any, shown: int, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.shown = shown
+
+    @property
+    def farthest(self) -> int:
+        return (self.shown + PAGES_AHEAD) * self.per_page
 
     @cached_property
     def count(self) -> int:
         rows: Any = self.object_list
-        return len(rows) if isinstance(rows, list) else int(rows.order_by()[:COUNTED_ROWS].count())
+        return int(rows[: self.farthest].count())  # in their order, off the same index
+
+    def page(self, number: int | str) -> Page[Any]:
+        rows: Any = self.object_list
+        first = (self.validate_number(number) - 1) * self.per_page
+        ids = rows.values_list("pk", flat=True)[first : first + self.per_page]
+        return Page(rows.filter(pk__in=list(ids)), self.validate_number(number), self)
 
     @property
     def is_bounded(self) -> bool:
         """Whether there may be more than were counted."""
-        return self.count == COUNTED_ROWS
+        return self.count == self.farthest
 
 
 class ServiceForm(forms.Form):
@@ -122,6 +139,11 @@ class ServiceAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         manager: Any = self.model._default_manager
         found: QuerySet[Any] = manager.visible_to(self.actor(request)).order_by(*self.get_ordering(request))
         return found
+
+    def get_paginator(self, request: HttpRequest, queryset: Any, per_page: int, *args: Any, **kwargs: Any) -> Paginator:  # type: ignore[type-arg]
+        given = request.GET.get(PAGE_VAR, "1")
+        shown = int(given) if given.isascii() and given.isdecimal() and len(given) < 6 else 1
+        return self.paginator(queryset, per_page, *args, shown=shown, **kwargs)
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return admin.site.has_permission(request)

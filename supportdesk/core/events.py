@@ -140,7 +140,7 @@ def record(*, facts: Iterable[Fact], by: Actor) -> list[Event]:
     if not connection.in_atomic_block:
         raise TransactionManagementError("An event must be recorded in the transaction of the change it states.")
     try:
-        return Event.objects.bulk_create((_row(fact, by) for fact in facts), batch_size=BULK_SIZE)
+        return Event.objects.bulk_create((event_row(fact, by) for fact in facts), batch_size=BULK_SIZE)
     except DatabaseError as error:
         log.exception("event not recorded")
         detail = "What happens cannot be recorded now, so nothing is done. Try again soon."
@@ -208,7 +208,8 @@ def _planned(reaction: LaterHandler | After, *, push: bool) -> Plan:
     )
 
 
-def _row(fact: Fact, by: Actor) -> Event:
+def event_row(fact: Fact, by: Actor) -> Event:
+    """The row that states the fact, not saved."""
     return Event(
         name=fact.event.name,
         subject_type=fact.event.subject_type,

@@ -107,7 +107,7 @@ class WorkViewSet(ApiViewSet):
     queryset = Ticket.objects.none()
 
     def page_of_work(self, tickets: TicketQuerySet, through: str) -> Response:
-        answer = self.page(tickets, TicketRow)
+        answer = self.page(selectors.with_names(), TicketRow, parts=[tickets])
         ids, parameters = [ticket.pk for ticket in self.shown], self.request.query_params
         audit.record_search(ids=ids, parameters=parameters, through=through, by=self.actor, now=self.now)
         return answer

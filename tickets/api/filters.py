@@ -33,15 +33,28 @@ class _Assignee(filters.Parameter):
     schema = {"type": "string", "pattern": f"^({ME}|{NOBODY}|[1-9][0-9]{{0,17}})$"}
 
 
+class _Status(filters.Choices):
+    def filter(self, queryset: Any, value: list[str] | None) -> Any:
+        return queryset if value is None else queryset.in_status(value)
+
+
+class _Archived(filters.Choices):
+    """Leaves archived tickets out when nothing is said as well."""
+
+    def filter(self, queryset: Any, value: list[str] | None) -> Any:
+        wanted = set(value or ["false"])
+        return queryset.filter(archived_at__isnull="false" in wanted) if len(wanted) == 1 else queryset
+
+
 class HistoryFilter(django_filters.FilterSet):
     """Filters of a customer's history, which holds archived tickets too."""
 
-    status = filters.Choices("status", choices=Status.values)
+    status = _Status("status", choices=Status.values)
     priority = filters.Choices("priority", choices=Priority.values)
     channel = filters.Choices("channel", choices=Channel.values)
     category = filters.Choices("category", choices=Category.values)
     tag = filters.Text(method="tagged", help_text="A tag, or several separated by commas: tickets that have all.")
-    created_since = filters.Since("created_at")
+    created_since = filters.Since("created_at", never_after="updated_at")
     updated_since = filters.Since("updated_at")
 
     class Meta:
@@ -50,7 +63,7 @@ class HistoryFilter(django_filters.FilterSet):
 
     def tagged(self, queryset: TicketQuerySet, name: str, value: str) -> TicketQuerySet:
         tags = [tag.strip().lower() for tag in value.split(",") if tag.strip()]
-        return queryset.filter(tags__contains=tags) if tags else queryset
+        return queryset.tagged(tags) if tags else queryset
 
 
 class TicketFilter(HistoryFilter):
@@ -61,18 +74,12 @@ class TicketFilter(HistoryFilter):
     assignee = _Assignee(method="assigned", help_text="Id of an agent, `me`, or `none`.")
     source = filters.Text(field_name="source", help_text="The system the ticket came from.")
     external_id = filters.Text(field_name="external_id", help_text="Its id there.")
-    archived = filters.Choices("archived_at", choices=["false", "true"])
+    archived = _Archived("archived_at", choices=["false", "true"])
     q = filters.Text(  # the last: a name is looked for only where the other filters leave no ticket with the words
         method="matching",
         help_text='Words of subject, messages and notes (`-word` leaves out, `"…"` keeps together), or a number, or a '
         "part of a subject or of a customer's name.",
     )
-
-    def filter_queryset(self, queryset: Any) -> Any:
-        archived = set(self.form.cleaned_data.pop("archived") or ["false"])
-        if len(archived) == 1:
-            queryset = queryset.filter(archived_at__isnull=archived == {"false"})
-        return super().filter_queryset(queryset)
 
     def matching(self, queryset: TicketQuerySet, name: str, value: str) -> TicketQuerySet:
         return search.matching(queryset, value, self.request.auth.actor) if value.strip() else queryset

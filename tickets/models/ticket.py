@@ -1,11 +1,15 @@
 """The ticket."""
 
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from functools import reduce
+from operator import or_
 from typing import ClassVar
 
 from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex, OpClass
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import F, Func, Q, Value
 from django.db.models.functions import Upper
 from django.utils import timezone
 
@@ -14,7 +18,8 @@ from agents.models import Agent, Department
 from customers.models import Customer
 from supportdesk.core.actor import Actor, ActorKind
 from tickets.enums import Category, Channel, Priority, Status
-from tickets.ordering import Standing, rank_at
+from tickets.ordering import DONE_FROM, Standing, rank_at
+from tickets.status import DONE
 
 MAX_TAGS = 30
 MAX_TAG_LENGTH = 50
@@ -23,14 +28,25 @@ MAX_TAG_LENGTH = 50
 class TicketQuerySet(models.QuerySet["Ticket"]):
     def visible_to(self, actor: Actor) -> "TicketQuerySet":
         """Tickets without a department, of the actor's departments, or assigned to the actor."""
-        if not actor.may(Scope.TICKETS_READ):
-            return self.none()
-        if actor.sees_everything:
-            return self
-        reach = Q(department__isnull=True) | Q(department_id__in=actor.departments or ())
-        if actor.kind == ActorKind.PERSON:
-            reach |= Q(assignee_id=actor.id)
-        return self.filter(reach)
+        return self.filter(reduce(or_, _reach(actor))) if actor.may(Scope.TICKETS_READ) else self.none()
+
+    def visible_parts(self, actor: Actor) -> list["TicketQuerySet"]:
+        """The same tickets in parts, which overlap: each can be read off an index by itself, in any of its orders."""
+        return [self.filter(part) for part in _reach(actor)] if actor.may(Scope.TICKETS_READ) else [self.none()]
+
+    def in_status(self, statuses: Collection[str]) -> "TicketQuerySet":
+        """Those in one of the statuses. Says as well in which part of the order of work they stand, which PostgreSQL
+        does not know and without which it would look for them from the wrong end.
+        """
+        found = self.filter(status__in=statuses) if len(statuses) > 1 else self.filter(status=next(iter(statuses)))
+        if DONE.issuperset(statuses):
+            return found.filter(rank_at__gte=DONE_FROM)
+        return found.filter(rank_at__lt=DONE_FROM) if DONE.isdisjoint(statuses) else found
+
+    def tagged(self, tags: Sequence[str]) -> "TicketQuerySet":
+        """Those that have all the tags."""
+        given = Value(list(tags), ArrayField(models.TextField()))
+        return self.filter(tag_keys__contains=Func(given, function="tickets_tag_keys"))
 
     def live(self) -> "TicketQuerySet":
         """Without the archived, which stay out of every list that does not ask for them."""
@@ -43,6 +59,37 @@ class TicketQuerySet(models.QuerySet["Ticket"]):
         return self.filter(resolved_at__isnull=True)
 
 
+# What a list is filtered and ordered by, and what is counted, as far as it is small. What is mostly null costs nothing.
+FOUND_BY = (
+    "status",
+    "priority",
+    "channel",
+    "category",
+    "tag_keys",
+    "department",
+    "assignee",
+    "rank_at",
+    "created_at",
+    "updated_at",
+    "archived_at",
+    "waiting_since",
+    "queued_at",
+)
+
+
+def _covering(*fields: str, name: str, condition: Q | None = None) -> models.Index:
+    held = [field for field in FOUND_BY if field not in fields]
+    return models.Index(fields=[*fields, "id"], include=held, condition=condition, name=name)
+
+
+def _reach(actor: Actor) -> list[Q]:
+    """What the actor sees: whatever meets one of these."""
+    if actor.departments is None:
+        return [Q()]
+    reach = [Q(department__isnull=True), *(Q(department_id=pk) for pk in sorted(actor.departments))]
+    return [*reach, Q(assignee_id=actor.id)] if actor.kind == ActorKind.PERSON else reach
+
+
 class Ticket(models.Model):
     """One concern of one customer, worked until it is done."""
 
@@ -52,6 +99,12 @@ class Ticket(models.Model):
     channel = models.CharField(max_length=16, choices=Channel.choices, default=Channel.EMAIL)
     category = models.CharField(max_length=50, choices=Category.choices, default=Category.GENERAL)
     tags = ArrayField(models.CharField(max_length=MAX_TAG_LENGTH), default=list, blank=True)
+    tag_keys = models.GeneratedField(
+        expression=Func("tags", function="tickets_tag_keys"),
+        output_field=ArrayField(models.BigIntegerField(), null=True),
+        db_persist=True,
+        help_text="The tags as numbers of one size (their hashes), so that an index can hold them.",
+    )
     attributes = models.JSONField(default=dict, blank=True)
     language = models.CharField(max_length=16, blank=True)
 
@@ -102,6 +155,12 @@ class Ticket(models.Model):
                 name="ticket_queued_has_nobody",
             ),
             models.CheckConstraint(
+                condition=Q(status__in=[Status.RESOLVED, Status.CLOSED], rank_at__gte=DONE_FROM)
+                | Q(rank_at__lt=DONE_FROM) & ~Q(status__in=[Status.RESOLVED, Status.CLOSED]),
+                name="ticket_done_ranks_last",
+            ),
+            models.CheckConstraint(condition=Q(updated_at__gte=F("created_at")), name="ticket_updated_once_created"),
+            models.CheckConstraint(
                 condition=Q(satisfaction_rating__isnull=True) | Q(satisfaction_rating__range=(1, 5)),
                 name="ticket_rating_range",
             ),
@@ -111,43 +170,39 @@ class Ticket(models.Model):
                 name="ticket_external_id_unique",
             ),
         ]
-        # Each filter of the list ends in the list's own order, so that a page is read off one index, whatever the size
-        # of the table.
+        # Each order of the lists is an index, alone and behind what bounds a list the most; it holds what the filters
+        # ask for as well, so that a page is found without reading a ticket that is not on it. Behind the other filters
+        # stands the order of work, for values that are rare.
         indexes: ClassVar = [
-            models.Index(fields=["rank_at", "id"], condition=Q(archived_at__isnull=True), name="ticket_rank"),
-            models.Index(fields=["status", "rank_at", "id"], name="ticket_status_rank"),
+            _covering("rank_at", name="ticket_rank"),
+            _covering("department", "rank_at", name="ticket_department_rank"),
+            _covering("assignee", "rank_at", name="ticket_assignee_rank"),
+            _covering("status", "rank_at", name="ticket_status_rank"),
+            _covering("rank_at", name="ticket_unsorted_rank", condition=Q(department__isnull=True)),
+            _covering("rank_at", name="ticket_unassigned_rank", condition=Q(assignee__isnull=True)),
+            _covering("rank_at", name="ticket_archived_rank", condition=Q(archived_at__isnull=False)),
+            _covering("customer", "created_at", name="ticket_customer_created"),
+            _covering("created_at", name="ticket_created"),
+            _covering("updated_at", name="ticket_updated"),
             models.Index(fields=["priority", "rank_at", "id"], name="ticket_priority_rank"),
             models.Index(fields=["channel", "rank_at", "id"], name="ticket_channel_rank"),
             models.Index(fields=["category", "rank_at", "id"], name="ticket_category_rank"),
-            models.Index(fields=["department", "rank_at", "id"], name="ticket_department_rank"),
-            models.Index(fields=["assignee", "rank_at", "id"], name="ticket_assignee_rank"),
-            models.Index(fields=["rank_at", "id"], condition=Q(assignee__isnull=True), name="ticket_unassigned_rank"),
-            models.Index(fields=["customer", "created_at", "id"], name="ticket_customer_created"),
-            models.Index(fields=["created_at", "id"], name="ticket_created"),
-            models.Index(fields=["updated_at", "id"], name="ticket_updated"),
-            models.Index(F("archived_at"), F("id"), condition=Q(archived_at__isnull=False), name="ticket_archived"),
+            models.Index(fields=["source", "rank_at", "id"], condition=~Q(source=""), name="ticket_source_rank"),
             models.Index(fields=["external_id"], condition=Q(external_id__isnull=False), name="ticket_external_id"),
-            GinIndex(fields=["tags"], name="ticket_tags"),
+            GinIndex(fields=["tag_keys"], name="ticket_tags"),
             GinIndex(OpClass(Upper("subject"), name="gin_trgm_ops"), name="ticket_subject_trigram"),
             # Of the unfinished only, so they stay as small as the work at hand: an agent's queue and load; what nobody
             # has; what waits to be given to somebody.
-            models.Index(
-                fields=["assignee", "rank_at", "id"],
-                include=["status"],
-                condition=Q(resolved_at__isnull=True, assignee__isnull=False),
+            _covering(
+                "assignee",
+                "rank_at",
                 name="ticket_work",
+                condition=Q(resolved_at__isnull=True, assignee__isnull=False),
             ),
-            models.Index(
-                fields=["rank_at", "id"],
-                condition=Q(resolved_at__isnull=True, assignee__isnull=True),
-                name="ticket_unassigned",
+            _covering(
+                "rank_at", name="ticket_unassigned", condition=Q(resolved_at__isnull=True, assignee__isnull=True)
             ),
-            models.Index(
-                fields=["rank_at", "id"],
-                include=["queued_at"],
-                condition=Q(queued_at__isnull=False),
-                name="ticket_queued",
-            ),
+            _covering("rank_at", name="ticket_queued", condition=Q(queued_at__isnull=False)),
         ]
 
     def __str__(self) -> str:
@@ -160,6 +215,11 @@ class Ticket(models.Model):
             waiting_since=self.waiting_since,
             last_activity_at=self.last_activity_at,
         )
+
+    def touch(self, now: datetime) -> None:
+        """One version more, written at `now` though never before it was made; the caller saves."""
+        self.version += 1
+        self.updated_at = max(now, self.created_at)
 
     def rerank(self) -> None:
         """Sets `rank_at` from the facts it depends on; the caller saves."""

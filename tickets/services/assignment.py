@@ -5,7 +5,7 @@ choices are made one at a time, so that each sees what the one before it did, an
 while there is one. See docs/adr/0022.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -17,7 +17,7 @@ from agents.models import Agent
 from supportdesk.core.actor import Actor, ActorKind
 from supportdesk.core.errors import Conflict, FieldError, InvalidInput, NotFound
 from supportdesk.core.events import emit
-from tickets import decisions
+from tickets import decisions, lists
 from tickets.enums import AssignmentReason, DecisionOutcome, Status, Trigger
 from tickets.events import TicketAssigned, TicketQueued, TicketUnassigned
 from tickets.matching import Candidate, Decision, Need, choose, unfit
@@ -258,8 +258,9 @@ def _give(
         assigned_by_id=by.id if by.kind == ActorKind.PERSON else None,
         assigned_at=now,
     )
+    left = lists.groups_of(ticket)
     ticket.assignee_id, ticket.queued_at = agent_id, None
-    _save(ticket, now=now)
+    _save(ticket, now=now, left=left)
     event = TicketAssigned(subject_id=ticket.pk, agent_id=agent_id, previous_agent_id=previous, reason=reason)
     emit(event, by=by, at=now)
     return assignment
@@ -271,16 +272,18 @@ def _release(ticket: Ticket, owner: Agent, *, by: Actor, now: datetime) -> None:
     else:
         why = Trigger.OWNER_AWAY if owner.availability == Availability.OFFLINE else Trigger.MOVED
     close_open(ticket, now=now)
+    left = lists.groups_of(ticket)
     ticket.assignee = None
-    _save(ticket, now=now)
+    _save(ticket, now=now, left=left)
     record = decisions.of_release(previous=owner.pk, trigger=why)
     _decided(ticket, DecisionOutcome.RELEASED, record, None, now=now)
     emit(TicketUnassigned(subject_id=ticket.pk, agent_id=owner.pk, reason=why.value), by=by, at=now)
 
 
-def _save(ticket: Ticket, *, now: datetime) -> None:
-    ticket.updated_at, ticket.version = now, ticket.version + 1
+def _save(ticket: Ticket, *, now: datetime, left: Iterable[str] = ()) -> None:
+    ticket.touch(now)
     ticket.save(update_fields=["assignee", "queued_at", "updated_at", "version"])
+    lists.forget([ticket], left=left)
 
 
 def _decided(

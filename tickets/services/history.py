@@ -15,6 +15,7 @@ from customers.models import Customer
 from supportdesk.core.actor import Actor
 from supportdesk.core.changes import check_version, differing
 from supportdesk.core.events import DomainEvent, Fact, emit, record
+from tickets import lists
 from tickets.enums import Category, Channel, Priority, Sender, Status
 from tickets.events import MessageAdded, TicketCreated, TicketStatusChanged, TicketUpdated
 from tickets.models import Message, Ticket
@@ -76,6 +77,7 @@ def create_past_tickets(past: Sequence[PastTicket], *, by: Actor, now: datetime)
             for fact in _facts(ticket, one, by_ticket[ticket.pk])
         ]
         record(facts=facts, by=by)
+        lists.forget(tickets)
     return tickets
 
 
@@ -135,7 +137,7 @@ def _ticket(past: PastTicket, now: datetime) -> Ticket:
         resolved_at=past.resolved_at if done else None,
         created_at=past.created_at,
         created_at_estimated=past.created_at_estimated,
-        updated_at=now,
+        updated_at=max(now, past.created_at),
     )
     ticket.rerank()
     return ticket

@@ -13,6 +13,7 @@ from supportdesk.core.actor import Actor
 from supportdesk.core.changes import check_version, differing
 from supportdesk.core.errors import Conflict, FieldError, NotFound
 from supportdesk.core.events import emit
+from tickets import lists
 from tickets.enums import Category, Channel, Priority, Sender, Status
 from tickets.events import (
     MessageAdded,
@@ -88,6 +89,7 @@ def create_ticket(
     try:
         with transaction.atomic():
             ticket.save()
+            lists.forget([ticket])
             message = Message.objects.create(
                 ticket=ticket, position=1, sender=Sender.CUSTOMER, body=description, channel=channel, created_at=now
             )
@@ -116,12 +118,12 @@ def update_ticket(
         if not changed:
             return ticket
         refuse_archived(ticket)
-        before = {name: getattr(ticket, name) for name in RANKED_FIELDS}
+        before, left = {name: getattr(ticket, name) for name in RANKED_FIELDS}, lists.groups_of(ticket)
         if "status" in changed:
             set_status(ticket, Status(changes["status"]), now=now)
         for name in changed - {"status"}:
             setattr(ticket, name, changes[name])
-        save(ticket, *changed, now=now)
+        save(ticket, *changed, now=now, left=left)
         emit(*_change_events(ticket, changed, before), by=by, at=now)
     return ticket
 
@@ -176,13 +178,13 @@ def set_status(ticket: Ticket, status: Status, *, now: datetime) -> None:
     ticket.status = status.value
 
 
-def save(ticket: Ticket, *fields: str, now: datetime) -> None:
-    """Writes the locked ticket with its derived columns, as one new version."""
+def save(ticket: Ticket, *fields: str, now: datetime, left: Iterable[str] = ()) -> None:
+    """Writes the locked ticket with its derived columns, as one new version. `left`: see lists.forget."""
     ticket.rerank()
-    ticket.version += 1
-    ticket.updated_at = now
+    ticket.touch(now)
     derived = {"status", "resolved_at", "waiting_since", "queued_at", "rank_at", "version", "updated_at"}
     ticket.save(update_fields=derived.union(fields))
+    lists.forget([ticket], left=left)
 
 
 def normalised_tags(tags: Iterable[str]) -> list[str]:

@@ -6,7 +6,9 @@ from typing import Any
 from django.core.files.storage import storages
 from django.db import transaction
 from django.db.models import F
+from django.db.models.functions import Greatest
 
+from tickets import lists
 from tickets.models import Assignment, Attachment, Message, Note, Ticket
 from tickets.services.attachments import STORAGE
 
@@ -54,7 +56,10 @@ def erase_conversations(*, customer_id: int, now: datetime) -> None:
     files = Attachment.objects.filter(ticket__in=theirs)
     stored = list(files.values_list("stored_as", flat=True))
     files.delete()
-    theirs.update(subject=ERASED, attributes={}, tags=[], version=F("version") + 1, updated_at=now)
+    theirs.update(
+        subject=ERASED, attributes={}, tags=[], version=F("version") + 1, updated_at=Greatest(now, "created_at")
+    )
+    lists.forget_all()
     transaction.on_commit(lambda: _delete_files(stored))
 
 

@@ -1,5 +1,7 @@
 """Tickets and messages for tests, made by the services."""
 
+from datetime import timedelta
+from random import Random
 from typing import Any
 
 from django.utils import timezone
@@ -8,10 +10,14 @@ from agents import services as agents
 from agents.enums import Availability
 from agents.models import Agent
 from agents.tests.builders import SYSTEM, make_agent
+from customers.models import Customer
 from customers.tests.builders import make_customer
-from tickets.enums import Sender
+from supportdesk.tests.plans import look_at
+from tickets.enums import Category, Channel, Priority, Sender, Status
 from tickets.models import Ticket
 from tickets.services import assignment, conversation, lifecycle
+from tickets.services.history import PastTicket
+from tickets.status import DONE
 
 
 def make_ticket(**over: Any) -> Ticket:
@@ -19,6 +25,12 @@ def make_ticket(**over: Any) -> Ticket:
     given.setdefault("customer", None)
     given["customer"] = given["customer"] or make_customer()
     return lifecycle.create_ticket(**{"by": SYSTEM, "now": timezone.now(), **given})
+
+
+def past_ticket(customer: Customer, **over: Any) -> PastTicket:
+    given: dict[str, Any] = {"subject": "Before", "description": "Long ago", "source": "shop", "external_id": "7"}
+    given |= {"status": Status.OPEN, "created_at": timezone.now(), "created_at_estimated": False}
+    return PastTicket(customer=customer, **{**given, **over})
 
 
 def say(ticket: Ticket, body: str = "Hello", **over: Any) -> conversation.Posted:
@@ -52,3 +64,38 @@ def auto_assign(ticket: Ticket, **over: Any) -> assignment.Result:
 
 def change(ticket: Ticket, **changes: Any) -> Ticket:
     return lifecycle.update_ticket(ticket_id=ticket.pk, changes=changes, by=SYSTEM, now=timezone.now())
+
+
+def fill_desk() -> None:
+    """Some thousand tickets of every kind, for tests of plans. Their customers, agents and departments need not be
+    there; the ids of those begin with 1.
+    """
+    look_at([_one_of_many(number) for number in range(2_000)])
+
+
+def _one_of_many(number: int) -> Ticket:
+    random = Random(number)
+    status = random.choice(list(Status))
+    done, nobody = status in DONE, random.random() < 0.3
+    at = timezone.now() - timedelta(minutes=number)
+    ticket = Ticket(
+        subject=f"Question {number}",
+        status=status,
+        priority=random.choice(list(Priority)),
+        channel=random.choice(list(Channel)),
+        category=random.choice(list(Category)),
+        tags=[f"tag-{random.randint(1, 50)}"],
+        customer_id=random.randint(1, 500),
+        assignee_id=None if nobody else random.randint(1, 10),
+        department_id=random.choice([None, *range(1, 10)]),
+        source="shop",
+        external_id=str(number),
+        queued_at=at if nobody and not done and number % 2 else None,
+        last_activity_at=at,
+        resolved_at=at if done else None,
+        archived_at=at if status == Status.CLOSED and number % 2 else None,
+        created_at=at,
+        updated_at=at + timedelta(minutes=random.randint(1, 9)),
+    )
+    ticket.rerank()
+    return ticket

@@ -4,7 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from agents import structure
@@ -14,6 +14,7 @@ from customers.tests.builders import make_customer
 from supportdesk.core.errors import InvalidInput, NotFound
 from supportdesk.core.models import Event
 from supportdesk.tests.client import counted_statements
+from supportdesk.tests.plans import plan
 from tickets import decisions, workload
 from tickets.enums import DecisionOutcome
 from tickets.models import Assignment, AssignmentDecision, Ticket
@@ -22,6 +23,7 @@ from tickets.tests.builders import (
     assign,
     auto_assign,
     change,
+    fill_desk,
     make_ticket,
     make_worker,
     say,
@@ -306,8 +308,7 @@ def test_an_automatic_assignment_costs_the_same_in_a_team_of_two_and_of_twelve()
 
 def test_the_load_is_counted_off_the_index_of_unfinished_work() -> None:
     agent = make_agent()
-    with connection.cursor() as cursor:
-        cursor.execute("SET LOCAL enable_seqscan = off")
-    found = workload.with_load(Agent.objects.get_queryset().filter(pk=agent.pk)).explain()
+    fill_desk()
+    found = plan(workload.with_load(Agent.objects.get_queryset().filter(pk=agent.pk)))
     assert "ticket_work" in found
     assert "Filter" not in found.split("ticket_work")[1]

@@ -9,7 +9,7 @@ from django.utils import timezone
 from agents.tests.builders import make_agent
 from supportdesk.tests.client import counted_statements
 from tickets import backlog
-from tickets.tests.builders import assign, auto_assign, change, make_ticket, make_worker
+from tickets.tests.builders import assign, auto_assign, change, fill_desk, make_ticket, make_worker
 
 pytestmark = pytest.mark.django_db
 
@@ -28,6 +28,7 @@ def test_the_backlog_is_what_nobody_has_and_who_waits_longest() -> None:
     assert (found.unassigned, found.queued) == (2, 1)
     assert (found.waiting_since, found.queued_since) == (now - timedelta(hours=2), now)
     assert len(statements) == 1
+    fill_desk()
     with connection.cursor() as cursor:
         cursor.execute("SET LOCAL enable_seqscan = off")
         cursor.execute(f"EXPLAIN {statements[0]}")

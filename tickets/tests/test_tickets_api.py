@@ -379,8 +379,8 @@ def test_statements_of_writes(me: Api) -> None:
         me.post(f"/api/tickets/{made['id']}/messages", {"body": "Hello"})
     # token, customer, ticket, message, facts, policies, clocks, what is to follow, identities, promises
     assert len(created) == 10
-    # token, ticket, message, ticket, fact, clocks read, clocks written, what is to follow, author, files
-    assert len(said) == 10
+    # token, ticket, message, ticket, fact, clocks read, clocks written, what is to follow
+    assert len(said) == 8
 
 
 def _by() -> Any:

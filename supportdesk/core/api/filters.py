@@ -1,6 +1,6 @@
 """Query parameters: each one known, each value sound, or a 400 that names it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -25,11 +25,19 @@ class StrictFilterBackend(DjangoFilterBackend):
     """As django-filter, and refuses parameters that the list does not know and ones given twice."""
 
     def filter_queryset(self, request: Request, queryset: QuerySet[Any], view: Any) -> QuerySet[Any]:
-        filterset_class = self.get_filterset_class(view, queryset)
+        return self.filter_parts(request, [queryset], view)[0]
+
+    def filter_parts(self, request: Request, parts: Sequence[QuerySet[Any]], view: Any) -> list[QuerySet[Any]]:
+        """The same filters on each of several querysets of one model."""
+        filterset_class = self.get_filterset_class(view, parts[0])
         known = PARAMETERS | set(filterset_class.base_filters if filterset_class else ())
         refuse_unknown(request, known)
-        filtered: QuerySet[Any] = super().filter_queryset(request, queryset, view)
-        return filtered
+        filterset = self.get_filterset(request, parts[0], view)
+        if filterset is None:
+            return list(parts)
+        if not filterset.is_valid():
+            raise translate_validation(filterset.errors)
+        return [filterset.filter_queryset(part) for part in parts]
 
 
 def read_parameters(request: Request, parameters: type[django_filters.FilterSet]) -> dict[str, Any]:
@@ -134,8 +142,15 @@ class Since(Parameter):
     field_class = _InstantField
     schema = {"type": "string", "format": "date-time"}
 
-    def __init__(self, field_name: str) -> None:
+    def __init__(self, field_name: str, *, never_after: str | None = None) -> None:
+        """`never_after`: a column whose time is never before this one's. It is bounded as well, which leaves out
+        nothing, and lets a list in its order begin there.
+        """
         super().__init__(field_name=field_name, lookup_expr="gte", help_text="At or after this time.")
+        self.bounded = [field_name] if never_after is None else [field_name, never_after]
+
+    def filter(self, queryset: QuerySet[Any], value: datetime | None) -> QuerySet[Any]:
+        return queryset.filter(**{f"{name}__gte": value for name in self.bounded}) if value else queryset
 
 
 class _IdField(forms.CharField):

@@ -8,12 +8,13 @@ page is read within the caller's rights, whatever the cursor says.
 import base64
 import binascii
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
-from django.db.models import BooleanField, DateTimeField, F, Func, QuerySet, Value
+from django.db.models import BooleanField, DateTimeField, F, Func, Q, QuerySet, Value
 from rest_framework.pagination import BasePagination
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -59,19 +60,52 @@ class _RowBeyond(Func):
         return self.template.format(*(sql for sql, _ in parts)), params
 
 
+class _FirstOf(Func):
+    """Whether a row is among the first `most` that are in any of the parts.
+
+    As an array of ids, because PostgreSQL then reads the rows in the order in which they lie, each page once; of an IN
+    it would look up one after the other.
+    """
+
+    output_field = BooleanField()
+    conditional = True
+
+    def __init__(self, parts: Sequence[QuerySet[Any]], order: tuple[str, str], most: int) -> None:
+        super().__init__(F("pk"))
+        found = [part.order_by(*order)[:most] for part in parts]
+        if len(found) == 1:
+            self.ids = found[0].values("pk")
+        else:
+            self.ids = _union(found, "pk", order[0].lstrip("-")).order_by(*order)[:most]
+
+    def as_sql(self, compiler: Any, connection: Any, **_: Any) -> tuple[str, Any]:  # type: ignore[override]
+        column, _params = compiler.compile(self.source_expressions[0])
+        sql, params = self.ids.query.get_compiler(connection=connection).as_sql()
+        return f"{column} = ANY(ARRAY(SELECT pk FROM ({sql}) AS first))", params  # noqa: S608 - the SQL is Django's own
+
+
 class KeysetPagination(BasePagination):
     """Answers `{next, previous, results}`; `?count=exact` adds `count`. The view's `orderings` say which are known."""
 
     def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> list[Any]:
+        return self.paginate(queryset, request, view)
+
+    def paginate(self, queryset: Any, request: Request, view: Any, *, parts: Sequence[Any] = ()) -> list[Any]:
+        """One page of the queryset; with `parts`, of its rows that are in one of these querysets.
+
+        For a list that is long. Only ids are looked for at first, in each part by itself: a part that fixes a column is
+        one range of an index in the order of the list, which several joined by OR are not. The queryset is then asked
+        for the rows with these ids and for nothing else, so it needs no conditions of its own.
+        """
         orderings: dict[str, Ordering] = view.orderings
         self.request = request
         self.parameters = getattr(view, "link_parameters", request.query_params)
         self.name = _ordering_name(request, orderings)
         self.size = _page_size(request)
-        self.count = _count(request, queryset)
+        self.count = _count(request, parts or [queryset])
         timed = _holds_times(queryset, orderings[self.name].column)
         position = _read(request.query_params.get("cursor"), self.name, timed=timed)
-        rows = self._rows(queryset, orderings[self.name], position)
+        rows = self._rows(queryset, orderings[self.name], position, parts)
         self._link(rows, orderings[self.name], position)
         return self.page
 
@@ -113,13 +147,17 @@ class KeysetPagination(BasePagination):
             _parameter("count", {"type": "string", "enum": ["exact"]}, "Adds the exact `count`, at a cost."),
         ]
 
-    def _rows(self, queryset: QuerySet[Any], ordering: Ordering, position: Position | None) -> list[Any]:
+    def _rows(self, queryset: Any, ordering: Ordering, position: Position | None, parts: Sequence[Any]) -> list[Any]:
         backwards = position is not None and position.backwards
         descending = ordering.descending != backwards
-        if position is not None:
-            queryset = queryset.filter(_RowBeyond(ordering.column, position, greater=not descending))
         sign = "-" if descending else ""
-        rows = list(queryset.order_by(f"{sign}{ordering.column}", f"{sign}pk")[: self.size + 1])
+        order = (f"{sign}{ordering.column}", f"{sign}pk")
+        beyond = Q(_RowBeyond(ordering.column, position, greater=not descending)) if position else Q()
+        if parts:
+            queryset = queryset.filter(_FirstOf([part.filter(beyond) for part in parts], order, self.size + 1))
+        else:
+            queryset = queryset.filter(beyond)
+        rows = list(queryset.order_by(*order)[: self.size + 1])
         self.more = len(rows) > self.size
         rows = rows[: self.size]
         return rows[::-1] if backwards else rows
@@ -136,9 +174,13 @@ class KeysetPagination(BasePagination):
         key = row.pk if ordering.column == "pk" else getattr(row, ordering.column)
         position = Position(ordering=self.name, backwards=backwards, key=key, id=row.pk)
         parameters: Any = self.parameters.copy()
-        parameters["cursor"] = _write(position)
+        parameters["cursor"] = cursor_of(position)
         flat = [(name, value) for name, values in parameters.lists() for value in values]
         return self.request.build_absolute_uri(f"{self.request.path}?{urlencode(flat)}")
+
+
+def _union(parts: Sequence[QuerySet[Any]], *columns: str) -> QuerySet[Any, Any]:
+    return parts[0].values(*columns).union(*(part.values(*columns) for part in parts[1:]))
 
 
 def _parameter(name: str, schema: dict[str, Any], description: str) -> dict[str, Any]:
@@ -159,16 +201,17 @@ def _page_size(request: Request) -> int:
     return int(text)
 
 
-def _count(request: Request, queryset: QuerySet[Any]) -> int | None:
+def _count(request: Request, parts: Sequence[QuerySet[Any]]) -> int | None:
     wanted = request.query_params.get("count")
     if wanted is None:
         return None
     if wanted != "exact":
         raise InvalidInput.on("count", "Must be exact, or left out.", "invalid_choice")
-    return queryset.count()
+    return (_union(parts, "pk") if len(parts) > 1 else parts[0]).count()
 
 
-def _write(position: Position) -> str:
+def cursor_of(position: Position) -> str:
+    """A position as clients carry it."""
     key = position.key.isoformat() if isinstance(position.key, datetime) else position.key
     text = json.dumps([position.ordering, position.backwards, key, position.id], separators=(",", ":"))
     return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")

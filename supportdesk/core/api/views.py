@@ -13,8 +13,8 @@ from rest_framework.response import Response
 
 from supportdesk.core.actor import Actor
 from supportdesk.core.api import idempotency, trimming
-from supportdesk.core.api.filters import refuse_unknown
-from supportdesk.core.api.pagination import Ordering
+from supportdesk.core.api.filters import StrictFilterBackend, refuse_unknown
+from supportdesk.core.api.pagination import KeysetPagination, Ordering
 from supportdesk.core.api.permissions import Credential
 from supportdesk.core.errors import InvalidInput, NotFound
 
@@ -78,17 +78,32 @@ class ApiViewSet(viewsets.GenericViewSet[Any]):
         serializer.is_valid(raise_exception=True)
         return cast("dict[str, Any]", serializer.validated_data)
 
-    def page(self, queryset: QuerySet[Any], serializer_class: type[serializers.BaseSerializer[Any]]) -> Response:
-        """One page of what the filters leave of the queryset, trimmed to `?fields=`."""
+    def page(
+        self,
+        queryset: QuerySet[Any],
+        serializer_class: type[serializers.BaseSerializer[Any]],
+        *,
+        parts: Sequence[QuerySet[Any]] = (),
+    ) -> Response:
+        """One page of what the filters leave of the queryset, trimmed to `?fields=`.
+
+        With `parts`, of what they leave of these together: see KeysetPagination.paginate.
+        """
         context: dict[str, Any] = {"actor": self.actor}
         serializer = serializer_class(context=context)
         wanted = trimming.wanted_of(self.request, serializer)
         trimming.trim(serializer, wanted)
         keep = {ordering.column for ordering in self.orderings.values()}
-        rows = self.paginate_queryset(trimming.narrow(self.filter_queryset(queryset), serializer, wanted, keep=keep))
-        self.shown = rows or []
+        found = self.filtered(parts or [queryset])
+        whole = trimming.narrow(queryset if parts else found[0], serializer, wanted, keep=keep)
+        paginator = cast(KeysetPagination, self.paginator)
+        self.shown = paginator.paginate(whole, self.request, self, parts=found if parts else ())
         context |= self.beside(self.shown)
         return self.get_paginated_response([serializer.to_representation(row) for row in self.shown])
+
+    def filtered(self, parts: Sequence[QuerySet[Any]]) -> list[QuerySet[Any]]:
+        """What the filters leave of each."""
+        return StrictFilterBackend().filter_parts(self.request, parts, self)
 
     def beside(self, rows: Sequence[Any]) -> dict[str, Any]:
         """What the serializer of a page needs to know beside its rows."""

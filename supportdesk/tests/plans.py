@@ -1,0 +1,27 @@
+"""How PostgreSQL would answer, by rows that it has looked at and not by what other tests left in the statistics."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.db import connection
+from django.db.models import Model, QuerySet
+
+
+def look_at(rows: Sequence[Model]) -> None:
+    """Saves the rows, all of one model, and has PostgreSQL look at their table. What they refer to need not be there,
+    and no trigger follows from them. For a test in a transaction.
+    """
+    model: Any = type(rows[0])
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL session_replication_role = replica")
+        model._base_manager.bulk_create(rows)
+        cursor.execute("SET LOCAL session_replication_role = origin")
+        cursor.execute(f'ANALYZE "{model._meta.db_table}"')
+
+
+def plan(queryset: QuerySet[Any], *, in_order: bool = False) -> str:
+    """With sequential scans out of the question; `in_order`: without bitmaps too, which lose the order of an index."""
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off")
+        cursor.execute(f"SET LOCAL enable_bitmapscan = {'off' if in_order else 'on'}")
+    return queryset.explain()
