@@ -34,7 +34,7 @@ REACTIONS: Mapping[type[DomainEvent], Reactions] = {
     ),
     ApplicationBegun: Reactions(durable=(sla.apply_policy,)),
     CustomerErased: Reactions(within=(tickets.erase_conversations, sla.erase_reasons)),
-    CustomerUpdated: Reactions(within=(tickets.forget_lists,)),
+    CustomerUpdated: Reactions(within=(tickets.forget_lists,), durable=(tickets.follow_tier,)),
     DepartmentRenamed: Reactions(within=(tickets.forget_lists,)),
     SLABreached: Reactions(push=(sla.tell_of_deadline,)),
     SLAWarned: Reactions(push=(sla.tell_of_deadline,)),

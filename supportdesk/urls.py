@@ -38,6 +38,7 @@ from tickets.api.views import (
     CustomerTicketsViewSet,
     MessageViewSet,
     NoteViewSet,
+    RankViewSet,
     TicketViewSet,
     TimelineViewSet,
 )
@@ -108,6 +109,7 @@ urlpatterns = [
     path("api/tickets/<id:pk>/messages", MessageViewSet.as_view(collection)),
     path("api/tickets/<id:pk>/attachments", AttachmentViewSet.as_view(collection)),
     path("api/tickets/<id:pk>/attachments/<id:attachment>", AttachmentViewSet.as_view({"get": "download"})),
+    path("api/tickets/<id:pk>/rank", RankViewSet.as_view({"get": "retrieve"})),
     path("api/tickets/<id:pk>/notes", NoteViewSet.as_view(collection)),
     path("api/tickets/<id:pk>/events", TimelineViewSet.as_view({"get": "list"})),
     path("api/views", SavedViewViewSet.as_view(collection)),

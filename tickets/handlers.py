@@ -9,7 +9,7 @@ from supportdesk.core.actor import Actor
 from supportdesk.core.events import Occurrence
 from tickets import lists, workload
 from tickets.enums import AssignmentReason, Sender, Status, Trigger
-from tickets.services import privacy, telling, waiting
+from tickets.services import privacy, ranking, telling, waiting
 from tickets.status import DONE
 
 # Of an agent: what can make them fit for a ticket that waits.
@@ -78,6 +78,11 @@ def fill_room_left(occurrence: Occurrence, *, now: datetime) -> None:
 def fill_room_transferred(occurrence: Occurrence, *, now: datetime) -> None:
     if occurrence.event.reason == AssignmentReason.TRANSFER:
         waiting.assign_waiting(by=occurrence.by, now=now)
+
+
+def follow_tier(occurrence: Occurrence, *, now: datetime) -> None:
+    if "tier" in occurrence.event.fields:
+        ranking.follow_tier(customer_id=occurrence.event.subject_id)
 
 
 def tell_agents(occurrence: Occurrence, *, now: datetime) -> None:

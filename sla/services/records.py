@@ -101,13 +101,16 @@ class Stored:
 
 @dataclass(frozen=True, kw_only=True)
 class Record:
-    """What a ticket was promised, what happened to it, and how its clocks stand in the table."""
+    """What a ticket was promised, what happened to it, how its clocks stand in the table, and what its rank knows of
+    them.
+    """
 
     ticket_id: int
     policy_version_id: int
     calendar_version_id: int
     history: History
     stored: Sequence[Stored]
+    promised_at: datetime | None
 
     def wind(self, now: datetime) -> list[Row]:
         """The clocks as they should stand. Time does not run backwards: `now` is not before what was heard last."""
@@ -118,6 +121,11 @@ class Record:
 def wind(happened: Iterable[Fact], policy_version_id: int, calendar_version_id: int, *, now: datetime) -> list[Row]:
     policy, hours = versions.policy(policy_version_id), versions.hours(calendar_version_id)
     return [Row.of(wound) for wound in clock.clocks(happened, policy=policy, hours=hours, now=now)]
+
+
+def next_end(rows: Iterable[Row]) -> datetime | None:
+    """When the next of the running promises ends, or ended; None when none runs."""
+    return min((row.due_at for row in rows if row.running_since is not None and row.due_at is not None), default=None)
 
 
 def read(slas: QuerySet[TicketSLA]) -> list[Record]:
@@ -138,8 +146,11 @@ def read(slas: QuerySet[TicketSLA]) -> list[Record]:
             calendar_version_id=sla.calendar_version_id,
             history=facts.read({**fact, "at": _instant(fact["at"])} for fact in sla.happened),
             stored=[_stored(row) for row in sla.rows],
+            promised_at=sla.promised_at,
         )
-        for sla in slas.annotate(happened=ArraySubquery(happened), rows=ArraySubquery(rows))
+        for sla in slas.annotate(
+            happened=ArraySubquery(happened), rows=ArraySubquery(rows), promised_at=F("ticket__promised_at")
+        )
     ]
 
 

@@ -161,6 +161,7 @@ NOT_READS: dict[str, Read] = {
     "api/sla/policies/<id:pk>/versions": lambda w: f"/api/sla/policies/{w.ids['policy']}/versions",
     "api/tickets/<id:pk>/assignments": lambda w: f"/api/tickets/{w.held.pk}/assignments",
     "api/agents/available": lambda w: "/api/agents/available",
+    "api/tickets/<id:pk>/rank": lambda w: f"/api/tickets/{w.ticket.pk}/rank",
     "api/tickets/<id:pk>/events": lambda w: f"/api/tickets/{w.ticket.pk}/events",
     "api/agents": lambda w: "/api/agents",
     "api/agents/<id:pk>": lambda w: f"/api/agents/{w.me.pk}",

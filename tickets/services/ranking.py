@@ -1,0 +1,104 @@
+"""The rank of tickets, written with whatever changes what it depends on, and never by the clock alone.
+
+Status, priority, waits and activity are the ticket's own, and services.lifecycle ranks it with them. What comes from
+elsewhere is written here: the end of the next promise, the tier of the customer, and topic alerts. Only derived columns
+are, so neither the version of a ticket nor `updated_at` moves.
+"""
+
+import heapq
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db import transaction
+
+from customers.enums import Tier
+from customers.models import Customer
+from tickets import lists, weights
+from tickets.models import Ticket
+from tickets.models.ticket import TicketQuerySet
+from tickets.ordering import Weights, rank
+
+BATCH = 500
+WRITTEN = ("promised_at", "vip", "lift_minutes", "lift_until", "rank_at", "rank_version")
+READ = (*WRITTEN, "status", "priority", "waiting_since", "last_activity_at", "assignee", "department")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preview:
+    """Ids of the tickets that come first, by the ranks that are stored and by other weights."""
+
+    before: Sequence[int]
+    after: Sequence[int]
+
+
+def promise(ends: Mapping[int, datetime | None]) -> int:
+    """Notes of each ticket when the next of its running promises ends, None without any; returns how many changed.
+
+    The caller holds the tickets' locks. Two statements at most.
+    """
+    tickets = [ticket for ticket in _read(Ticket.objects.filter(pk__in=ends)) if ticket.promised_at != ends[ticket.pk]]
+    for ticket in tickets:
+        ticket.promised_at = ends[ticket.pk]
+    _write(tickets)
+    return len(tickets)
+
+
+def follow_tier(*, customer_id: int) -> int:
+    """Ranks the customer's tickets by the tier that they have now; returns how many changed."""
+    changed = 0
+    while True:
+        with transaction.atomic():
+            customers = Customer.objects.select_for_update().filter(pk=customer_id)  # who is opening a ticket first
+            tier = customers.values_list("tier", flat=True).first()
+            stale = Ticket.objects.filter(customer=customer_id).exclude(vip=tier == Tier.VIP).order_by("pk")
+            tickets = _read(stale.select_for_update(of=("self",))[:BATCH])
+            for ticket in tickets:
+                ticket.vip = tier == Tier.VIP
+            _write(tickets)
+        if not tickets:
+            return changed
+        changed += len(tickets)
+
+
+def rerank(*, after: int = 0) -> tuple[int, int] | None:
+    """Ranks the next unfinished tickets behind id `after` that were ranked by other weights than those in force;
+    returns the id to go on from and how many there were, None at the end.
+
+    A ticket that somebody is changing is left to them, who rank it by the weights in force, or to another round.
+    """
+    with transaction.atomic():
+        stale = stale_ones().filter(pk__gt=after).order_by("pk")
+        tickets = _read(stale.select_for_update(of=("self",), skip_locked=True)[:BATCH])
+        _write(tickets)
+    return (tickets[-1].pk, len(tickets)) if tickets else None
+
+
+def stale_ones() -> TicketQuerySet:
+    """Unfinished tickets that were ranked by other weights than those in force."""
+    return Ticket.objects.unfinished().exclude(rank_version=weights.current().version)
+
+
+def preview(wanted: Weights, *, most: int) -> Preview:
+    """The first unfinished tickets as they are and as they would be."""
+    unfinished = Ticket.objects.unfinished()
+    ranked = (
+        (rank(ticket.standing(), wanted).at, ticket.pk) for ticket in unfinished.only(*READ).order_by().iterator()
+    )
+    return Preview(
+        before=list(unfinished.order_by("rank_at", "pk").values_list("pk", flat=True)[:most]),
+        after=[pk for _, pk in heapq.nsmallest(most, ranked)],
+    )
+
+
+def _read(tickets: TicketQuerySet) -> list[Ticket]:
+    return list(tickets.only(*READ))
+
+
+def _write(tickets: Iterable[Ticket]) -> None:
+    tickets = list(tickets)
+    for ticket in tickets:
+        ticket.rerank()
+    if tickets:
+        Ticket.objects.bulk_update(tickets, WRITTEN)
+        lists.forget(tickets)
