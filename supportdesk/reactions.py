@@ -6,6 +6,7 @@ the app that reacts; each is one call into that app's services.
 """
 
 from collections.abc import Mapping
+from datetime import timedelta
 
 from django.conf import settings
 
@@ -20,6 +21,7 @@ from tickets import handlers as tickets
 
 TELL = (tickets.tell_agents,)
 GRACE = settings.ABSENT_OWNER_GRACE
+MOMENT = timedelta(seconds=5)  # longer than a request that opens or changes a ticket
 
 REACTIONS: Mapping[type[DomainEvent], Reactions] = {
     AgentAvailabilityChanged: Reactions(
@@ -67,4 +69,7 @@ REACTIONS: Mapping[type[DomainEvent], Reactions] = {
         push=TELL,
     ),
     events.TicketUpdated: Reactions(durable=(tickets.look_again,), push=TELL),
+    events.TopicAlertBegun: Reactions(durable=(After(delay=MOMENT, handler=tickets.spread_alert),)),
+    events.TopicAlertEnded: Reactions(durable=(After(delay=MOMENT, handler=tickets.withdraw_alert),)),
+    events.TopicAlertFollowed: Reactions(durable=(tickets.follow_alert,)),
 }

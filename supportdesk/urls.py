@@ -34,6 +34,7 @@ from tickets.api.assignment import (
 )
 from tickets.api.attachments import AttachmentViewSet
 from tickets.api.saved_views import SavedViewTicketsViewSet, SavedViewViewSet
+from tickets.api.topic_alerts import TopicAlertViewSet
 from tickets.api.views import (
     CustomerTicketsViewSet,
     MessageViewSet,
@@ -112,6 +113,9 @@ urlpatterns = [
     path("api/tickets/<id:pk>/rank", RankViewSet.as_view({"get": "retrieve"})),
     path("api/tickets/<id:pk>/notes", NoteViewSet.as_view(collection)),
     path("api/tickets/<id:pk>/events", TimelineViewSet.as_view({"get": "list"})),
+    path("api/topic-alerts", TopicAlertViewSet.as_view(collection)),
+    path("api/topic-alerts/<id:pk>", TopicAlertViewSet.as_view({"get": "retrieve"})),
+    path("api/topic-alerts/<id:pk>/end", TopicAlertViewSet.as_view({"post": "end"})),
     path("api/views", SavedViewViewSet.as_view(collection)),
     path(
         "api/views/<id:pk>",

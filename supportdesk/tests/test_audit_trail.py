@@ -30,7 +30,7 @@ from supportdesk.management.commands import migrate
 from supportdesk.tests.client import Api
 from supportdesk.urls import urlpatterns
 from tickets.models import Attachment, SavedView, Ticket
-from tickets.services import assignment, attachments, conversation, saved_views
+from tickets.services import assignment, attachments, conversation, saved_views, topic_alerts
 from tickets.tests.builders import make_ticket, say
 
 pytestmark = pytest.mark.django_db
@@ -90,7 +90,13 @@ def promised(ticket: Ticket, by: Actor) -> dict[str, int]:
     breach = SLAAlert.objects.filter(ticket=ticket).breaches().earliest("pk")
     calendar = Calendar.objects.earliest("pk")
     ids = {"policy": policy.pk, "calendar": calendar.pk, "job": job.pk, "breach": breach.pk}
-    return ids | {"simulation": simulation.pk}
+    ends_at = now + timedelta(hours=1)
+    alert = topic_alerts.begin(tag="outage", minutes=5, ends_at=ends_at, by=by, now=now)
+    return ids | {"simulation": simulation.pk, "alert": alert.pk}
+
+
+def tomorrow() -> str:
+    return (timezone.now() + timedelta(days=1)).isoformat()
 
 
 def api_routes(*methods: str) -> set[tuple[str, str]]:
@@ -165,6 +171,8 @@ NOT_READS: dict[str, Read] = {
     "api/tickets/<id:pk>/events": lambda w: f"/api/tickets/{w.ticket.pk}/events",
     "api/agents": lambda w: "/api/agents",
     "api/agents/<id:pk>": lambda w: f"/api/agents/{w.me.pk}",
+    "api/topic-alerts": lambda w: "/api/topic-alerts",
+    "api/topic-alerts/<id:pk>": lambda w: f"/api/topic-alerts/{w.ids['alert']}",
     "api/api-keys": lambda w: "/api/api-keys",
     "api/views": lambda w: "/api/views",
     "api/views/<id:pk>": lambda w: f"/api/views/{w.view.pk}",
@@ -440,6 +448,14 @@ WRITES: dict[tuple[str, str], tuple[Ask, list[str]]] = {
     ("POST", "api/sla/policies/<id:pk>/simulate"): (
         lambda w: (f"/api/sla/policies/{w.ids['policy']}/simulate", {"days": 7}),
         ["sla_policy.simulation_begun"],
+    ),
+    ("POST", "api/topic-alerts"): (
+        lambda w: ("/api/topic-alerts", {"phrase": MARK, "minutes": 30, "ends_at": tomorrow()}),
+        ["topic_alert.begun"],
+    ),
+    ("POST", "api/topic-alerts/<id:pk>/end"): (
+        lambda w: (f"/api/topic-alerts/{w.ids['alert']}/end", {}),
+        ["topic_alert.ended"],
     ),
     ("POST", "api/views"): (lambda w: ("/api/views", {"name": MARK, "query": {}}), ["saved_view.changed"]),
     ("PATCH", "api/views/<id:pk>"): (lambda w: (f"/api/views/{w.view.pk}", {"name": MARK}), ["saved_view.changed"]),

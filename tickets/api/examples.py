@@ -184,3 +184,14 @@ RANK = RANK_PARTS | {
         "sentence": "123 comes before 119, by 25 min; what decides is that its customer is a VIP.",
     },
 }
+TOPIC_ALERT_CREATE = {"phrase": "card declined", "minutes": 45, "ends_at": "2026-11-25T18:00:00Z", "department_id": 2}
+TOPIC_ALERT = {
+    "id": 6,
+    "phrase": "card declined",
+    "tag": "",
+    "department": {"id": 2, "name": "Billing"},
+    "minutes": 45,
+    "ends_at": "2026-11-25T18:00:00Z",
+    "created_by": {"id": 3, "name": "Sofia Lind"},
+    "created_at": "2026-11-24T09:10:00Z",
+}

@@ -30,6 +30,7 @@ from tickets.services import assignment, ranking
 from tickets.status import DONE, check_transition
 
 RANKED_FIELDS = frozenset({"status", "priority"})
+LIFTED_BY = frozenset({"subject", "tags", "department"})  # what topic alerts are about, besides what is written
 
 
 class ExternalIdTaken(Conflict):
@@ -95,6 +96,7 @@ def create_ticket(
             message = Message.objects.create(
                 ticket=ticket, position=1, sender=Sender.CUSTOMER, body=description, channel=channel, created_at=now
             )
+            ranking.lift([ticket.pk], now=now)
             emit(*_birth(ticket, message), by=by, at=now)
             ticket.refresh_from_db(fields=ranking.WRITTEN)
     except IntegrityError as error:
@@ -127,6 +129,8 @@ def update_ticket(
         for name in changed - {"status"}:
             setattr(ticket, name, changes[name])
         save(ticket, *changed, now=now, left=left)
+        if changed & LIFTED_BY:
+            ranking.lift([ticket.pk], now=now)
         emit(*_change_events(ticket, changed, before), by=by, at=now)
     return ticket
 

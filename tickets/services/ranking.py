@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db import transaction
+from django.db import connection, transaction
 
 from customers.enums import Tier
 from customers.models import Customer
@@ -22,6 +22,22 @@ from tickets.ordering import Weights, rank
 BATCH = 500
 WRITTEN = ("promised_at", "vip", "lift_minutes", "lift_until", "rank_at", "rank_version")
 READ = (*WRITTEN, "status", "priority", "waiting_since", "last_activity_at", "assignee", "department")
+
+# Of each ticket for which that differs from what it has: what the strongest alert that runs gives it, and until when.
+_LIFTS = """
+SELECT t.id, COALESCE(a.minutes, 0), a.ends_at FROM tickets_ticket t LEFT JOIN LATERAL (
+    SELECT a.minutes, a.ends_at FROM tickets_topicalert a
+    WHERE a.ends_at > %s AND (a.department_id IS NULL OR a.department_id = t.department_id)
+        AND (a.tag = ANY (t.tags) OR a.phrase <> '' AND (
+            strpos(upper(t.subject), upper(a.phrase)) > 0 OR EXISTS (
+                SELECT FROM tickets_message m WHERE m.ticket_id = t.id AND m.sender = 'customer'
+                    AND strpos(upper(m.body), upper(a.phrase)) > 0
+            )
+        ))
+    ORDER BY a.minutes DESC, a.ends_at DESC LIMIT 1
+) a ON true
+WHERE t.id = ANY (%s) AND (t.lift_minutes, t.lift_until) IS DISTINCT FROM (COALESCE(a.minutes, 0), a.ends_at)
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,6 +75,21 @@ def follow_tier(*, customer_id: int) -> int:
         if not tickets:
             return changed
         changed += len(tickets)
+
+
+def lift(ticket_ids: Sequence[int], *, now: datetime) -> int:
+    """Has the strongest topic alert that runs lift each of the tickets, or none; returns how many changed.
+
+    The caller holds the tickets' locks. One statement while nothing changes.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(_LIFTS, [now, list(ticket_ids)])
+        given = {pk: (minutes, ends_at) for pk, minutes, ends_at in cursor.fetchall()}
+    tickets = _read(Ticket.objects.filter(pk__in=given)) if given else []
+    for ticket in tickets:
+        ticket.lift_minutes, ticket.lift_until = given[ticket.pk]
+    _write(tickets)
+    return len(tickets)
 
 
 def rerank(*, after: int = 0) -> tuple[int, int] | None:

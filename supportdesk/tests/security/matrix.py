@@ -99,6 +99,11 @@ POST   api/tickets/<id:pk>/auto-assign                                    409   
 POST   api/tickets/<id:pk>/transfer                                       200      - -   + ? + + ? +  . ! . . . . +  {"from_agent_id": "$agent", "agent_id": "$colleague", "reason": "New"}
 GET    api/tickets/<id:pk>/assignments                                    200      - -   + ? + + ? +  + + + . . . +
 
+GET    api/topic-alerts                                                   200      - -   + + + + + +  + + + . . . +
+POST   api/topic-alerts                                                   201      - -   . . . + ! +  . . . . . . .  {"tag": "new", "minutes": 30, "ends_at": "$tomorrow", "department_id": "$department"}
+GET    api/topic-alerts/<id:pk>                                           200      - -   + ? + + ? +  + + + . . . +
+POST   api/topic-alerts/<id:pk>/end                                       200      - -   . . . + ? +  . . . . . . .
+
 GET    api/views                                                          200      - -   + + + + + +  . . . . . . .
 POST   api/views                                                          201      - -   + + + + + +  . . . . . . .  {"name": "New", "query": {"status": "open"}}
 GET    api/views/<id:pk>                                                  200      - -   + ? ? ? ? ?  . . . . . . .
@@ -225,6 +230,15 @@ POST   admin/tickets/ticket/<object_id>/change/                           302   
 GET    admin/tickets/ticket/<object_id>/history/                          200      - -   - - - ? ? ?  - - - - - - -
 POST   admin/tickets/ticket/<object_id>/history/                          200      - -   - - - ? ? ?  - - - - - - -
 
+GET    admin/tickets/topicalert/                                          200      - -   - - - + + +  - - - - - - -
+POST   admin/tickets/topicalert/                                          200      - -   - - - + + +  - - - - - - -
+GET    admin/tickets/topicalert/add/                                      200      - -   - - - + + +  - - - - - - -
+POST   admin/tickets/topicalert/add/                                      302      - -   - - - + ! +  - - - - - - -  {"tag": "new", "minutes": "30", "ends_at": "$tomorrow_typed", "department": "$department"}
+GET    admin/tickets/topicalert/<object_id>/change/                       200      - -   - - - + ? +  - - - - - - -
+POST   admin/tickets/topicalert/<object_id>/change/                       302      - -   - - - + ? +  - - - - - - -  {"end_now": "on"}
+GET    admin/tickets/topicalert/<object_id>/history/                      200      - -   - - - ? ? ?  - - - - - - -
+POST   admin/tickets/topicalert/<object_id>/history/                      200      - -   - - - ? ? ?  - - - - - - -
+
 GET    admin/OURS/<object_id>/delete/                                     200      - -   - - - . . .  - - - - - - -
 POST   admin/OURS/<object_id>/delete/                                     302      - -   - - - . . .  - - - - - - -  {"post": "yes"}
 
@@ -245,7 +259,7 @@ POST   admin/EVERY/<object_id>/                                           302   
 
 OURS = (
     "agents/agent,agents/apikey,agents/department,agents/specialization,core/delivery,customers/customer,"
-    "sla/calendar,sla/policy,sla/slaalert,tickets/ticket"
+    "sla/calendar,sla/policy,sla/slaalert,tickets/ticket,tickets/topicalert"
 )
 BEAT = ",".join(
     f"django_celery_beat/{kind}"
