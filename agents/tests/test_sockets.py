@@ -547,7 +547,7 @@ def test_the_hub_ends_with_the_last_socket(desk: Desk, sockets_server: ThreadedS
 
 
 def test_without_a_worker_events_arrive_all_the_same(desk: Desk) -> None:
-    agent = make_agent()
+    agent = make_agent(capacity=0)
     api = Api(agent)
     work_off()
     ticket = make_ticket()

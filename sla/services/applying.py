@@ -91,13 +91,12 @@ def _next_batch(job: PolicyApplication, *, by: Actor, now: datetime) -> int:
     if not job.preview:
         ids = _locked(ids)
     new: dict[str, Any] = {"policy_version_id": job.policy_version_id, "calendar_version_id": job.calendar_version_id}
-    promised = TicketSLA.objects.filter(pk__in=ids)
-    moved = [replace(record, **new) for record in records.read(promised)]
+    moved = [replace(record, **new) for record in records.read(ids)]
     wound = [(record, record.wind(now)) for record in moved]
     for record, rows in wound:
         _count(job, [stored.row.found(now) for stored in record.stored], rows)
     if not job.preview:
-        promised.update(**new)
+        TicketSLA.objects.filter(pk__in=ids).update(**new)
         clocks.settle(wound)
         facts = [Fact(event=SLAPolicyApplied(subject_id=record.ticket_id, **new), at=now) for record in moved]
         emit_facts(facts, by=by)

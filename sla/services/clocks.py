@@ -42,14 +42,15 @@ def recompute(ticket_ids: Sequence[int], *, now: datetime) -> int:
 
     The caller holds the tickets' locks. Tickets without promises stay without. Of the tickets only the rank is touched.
     """
-    found = records.read(TicketSLA.objects.filter(pk__in=ticket_ids))
+    found = records.read(ticket_ids)
     return settle([(record, record.wind(now)) for record in found])
 
 
 def settle(wound: Sequence[tuple[Record, Sequence[Row]]]) -> int:
     """Makes the table and the ranks of the locked tickets say what these clocks say; returns how many rows changed."""
     changed = records.update(wound)
-    ranking.promise({record.ticket_id: records.next_end(rows) for record, rows in wound})
+    ends = ((record, records.next_end(rows)) for record, rows in wound)
+    ranking.promise({record.ticket_id: end for record, end in ends if end != record.promised_at})
     return changed
 
 

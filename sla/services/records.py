@@ -4,6 +4,7 @@ Everything here is done under the lock on the ticket, which the caller holds, an
 number of tickets.
 """
 
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime, timedelta
@@ -11,17 +12,14 @@ from functools import reduce
 from operator import or_
 from typing import Any
 
-from django.contrib.postgres.expressions import ArraySubquery
 from django.db import connection
-from django.db.models import F, OuterRef, Q, QuerySet, TextField
-from django.db.models.functions import Cast, JSONObject
+from django.db.models import Q
 from django.utils.dateparse import parse_duration
 
 from sla import clock, facts, versions
 from sla.clock import Fact
 from sla.facts import History
 from sla.models import SLAClock, SLAPause, TicketSLA
-from supportdesk.core.models import Event
 
 INSTANTS = ("started_at", "running_since", "due_at", "warn_at", "warned_at", "breached_at", "stopped_at")
 DURATIONS = ("target", "counted")
@@ -39,6 +37,34 @@ SELECT *, false, false FROM unnest(%s::bigint[], %s::text[], %s::int[], %s::time
     %s::interval[], %s::timestamptz[], %s::text[], %s::timestamptz[], %s::timestamptz[], %s::timestamptz[],
     %s::timestamptz[], %s::timestamptz[], %s::timestamptz[])
 RETURNING id
+"""
+
+# Written out, because this is read at every message: to compose it anew each time takes longer than to answer it.
+_READ = """
+SELECT promised.ticket_id, promised.policy_version_id, promised.calendar_version_id, ticket.promised_at,
+    happened.facts, clocks.clocks
+FROM sla_ticketsla promised
+JOIN tickets_ticket ticket ON ticket.id = promised.ticket_id
+CROSS JOIN LATERAL (
+    SELECT coalesce(json_agg(json_build_object('id', id, 'name', name, 'at', at, 'payload', payload) ORDER BY id),
+        '[]')::text AS facts
+    FROM core_event
+    WHERE subject_type = 'ticket' AND subject_id = promised.ticket_id AND name = ANY(%s)
+) happened
+CROSS JOIN LATERAL (
+    SELECT coalesce(json_agg(to_jsonb(clock) || jsonb_build_object('pauses', pauses.pauses) ORDER BY id), '[]')::text
+        AS clocks
+    FROM sla_slaclock clock
+    CROSS JOIN LATERAL (
+        SELECT coalesce(json_agg(json_build_object('started_at', started_at, 'ended_at', ended_at)
+            ORDER BY started_at), '[]') AS pauses
+        FROM sla_slapause
+        WHERE clock_id = clock.id
+    ) pauses
+    WHERE ticket_id = promised.ticket_id
+) clocks
+WHERE promised.ticket_id = ANY(%s)
+ORDER BY promised.ticket_id
 """
 
 
@@ -128,30 +154,21 @@ def next_end(rows: Iterable[Row]) -> datetime | None:
     return min((row.due_at for row in rows if row.running_since is not None and row.due_at is not None), default=None)
 
 
-def read(slas: QuerySet[TicketSLA]) -> list[Record]:
-    """Of the tickets that have promises, in one statement."""
-    events = Event.objects.filter(subject_type="ticket", subject_id=OuterRef("pk"), name__in=facts.HEARD)
-    happened = events.order_by("pk").values(fact=JSONObject(id="pk", name="name", at="at", payload="payload"))
-    pauses = SLAPause.objects.filter(clock=OuterRef("pk")).order_by("started_at")
-    pause = pauses.values(pause=JSONObject(started_at="started_at", ended_at="ended_at"))
-    clocks = SLAClock.objects.filter(ticket=OuterRef("pk")).order_by("pk")
-    texts = {name: Cast(name, TextField()) for name in DURATIONS}
-    members = {name: F(name) for name in COLUMNS} | texts | {"pauses": ArraySubquery(pause)}
-    kept = {"id": F("pk")} | {name: F(name) for name in ("warning_raised", "breach_raised", "next_check_at")}
-    rows = clocks.values(clock=JSONObject(**members, **kept))
-    return [
-        Record(
-            ticket_id=sla.pk,
-            policy_version_id=sla.policy_version_id,
-            calendar_version_id=sla.calendar_version_id,
-            history=facts.read({**fact, "at": _instant(fact["at"])} for fact in sla.happened),
-            stored=[_stored(row) for row in sla.rows],
-            promised_at=sla.promised_at,
-        )
-        for sla in slas.annotate(
-            happened=ArraySubquery(happened), rows=ArraySubquery(rows), promised_at=F("ticket__promised_at")
-        )
-    ]
+def read(ticket_ids: Iterable[int]) -> list[Record]:
+    """Of those tickets that have promises, by their ids, in one statement."""
+    with connection.cursor() as cursor:
+        cursor.execute(_READ, [list(facts.HEARD), list(ticket_ids)])
+        return [
+            Record(
+                ticket_id=ticket_id,
+                policy_version_id=policy_version_id,
+                calendar_version_id=calendar_version_id,
+                history=facts.read({**fact, "at": _instant(fact["at"])} for fact in json.loads(happened)),
+                stored=[_stored(row) for row in json.loads(rows)],
+                promised_at=promised_at,
+            )
+            for ticket_id, policy_version_id, calendar_version_id, promised_at, happened, rows in cursor.fetchall()
+        ]
 
 
 def insert(slas: Sequence[TicketSLA], clocks: Sequence[tuple[int, Row]]) -> None:

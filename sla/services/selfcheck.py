@@ -38,10 +38,11 @@ def check(*, now: datetime) -> Report:
 
 def _batches() -> Iterator[list[Record]]:
     """Each is one statement, so that what happens meanwhile is in all of its parts or in none."""
-    last = 0
-    while batch := records.read(TicketSLA.objects.filter(pk__gt=last).order_by("pk")[:BATCH]):
+    promised = TicketSLA.objects.order_by("pk").values_list("pk", flat=True)
+    ids = promised[:BATCH]
+    while batch := records.read(ids):
         yield batch
-        last = batch[-1].ticket_id
+        ids = promised.filter(pk__gt=batch[-1].ticket_id)[:BATCH]
 
 
 def _evidence(ticket_ids: list[int]) -> set[tuple[int, str, int, str]]:

@@ -210,7 +210,7 @@ def compare(wanted: Draft, ticket_ids: Sequence[int]) -> list[_Compared]:
     raised = _raised(ticket_ids, wanted.until)
     chosen = _choices(wanted, ticket_ids)
     compared = []
-    for record in records.read(TicketSLA.objects.filter(pk__in=ticket_ids).order_by("pk")):
+    for record in records.read(ticket_ids):
         before, after = chosen[record.ticket_id]
         recorded = {**raised.get(record.ticket_id, {}), **_due(record, wanted.until)}
         compared.append(

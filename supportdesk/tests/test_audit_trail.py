@@ -13,6 +13,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection
 from django.test import Client
 from django.urls import URLResolver
+from django.utils import timezone
 
 from agents import structure
 from agents.models import Agent, ApiKey, Department, Specialization

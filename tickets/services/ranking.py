@@ -49,11 +49,10 @@ class Preview:
 
 
 def promise(ends: Mapping[int, datetime | None]) -> int:
-    """Notes of each ticket when the next of its running promises ends, None without any; returns how many changed.
-
-    The caller holds the tickets' locks. Two statements at most.
+    """Notes of each of these tickets, whose locks the caller holds, when the next of its running promises ends; None
+    without any. Returns how many there were; none without a ticket, else two statements.
     """
-    tickets = [ticket for ticket in _read(Ticket.objects.filter(pk__in=ends)) if ticket.promised_at != ends[ticket.pk]]
+    tickets = _read(Ticket.objects.filter(pk__in=ends)) if ends else []
     for ticket in tickets:
         ticket.promised_at = ends[ticket.pk]
     _write(tickets)
