@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from tickets import weights
+from tickets.enums import Status
 from tickets.models import Ticket
 from tickets.ordering import BEGIN, NUMBER, Part, Rank, deciding
 
@@ -74,7 +75,8 @@ def _beginning(ticket: Ticket, found: Rank) -> str:
     if Part.DONE in found.parts:
         return "It is done, and stands behind all that is not."
     if Part.PARKED in found.parts:
-        return f"Nobody waits for us and no promise runs; last heard of {_instant(found.begin)}."
+        idle = "It waits for its customer" if ticket.status == Status.PENDING else "Nobody waits and no promise runs"
+        return f"{idle}; last heard of {_instant(found.begin)}."
     if Part.PATIENCE in found.parts:
         return f"Its customer has waited since {_instant(found.begin)}."
     return f"Its customer has an answer; the next promise ends {_instant(found.begin)}."

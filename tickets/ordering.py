@@ -2,9 +2,9 @@
 
 A ticket on which somebody waits ranks at the instant at which that wait becomes too long for its priority, or at which
 the next of its running promises ends, if that is earlier; less what it is given as a head start. Without a wait and a
-promise that runs it is *parked*: it keeps its place among the parked, behind all work. A finished ticket stands behind
-those, the most recently active first. All three are one instant, so one index orders the whole table and nothing has to
-be recomputed as time passes.
+promise that runs, or while it waits for its customer, it is *parked*: it keeps its place among the parked, behind all
+work. A finished ticket stands behind those, the most recently active first. All three are one instant, so one index
+orders the whole table and nothing has to be recomputed as time passes.
 
 A rank is the sum of its parts. Head starts are bounded, together too, and an urgent ticket has the whole of what is
 allowed, whoever its customer is: so nobody else's head start carries them past an emergency that is due.
@@ -91,7 +91,7 @@ def rank(standing: Standing, weights: Weights) -> Rank:
         if promised_at is not None and promised_at < too_long:
             parts[Part.PROMISE] = promised_at - too_long
         return Rank(begin=standing.waiting_since, parts=parts | _head_starts(standing, weights))
-    if promised_at is not None:
+    if promised_at is not None and standing.status != Status.PENDING:
         return Rank(begin=promised_at, parts=_head_starts(standing, weights))
     return Rank(begin=standing.last_activity_at, parts={Part.PARKED: PARKED_FACTOR * patience + PARKED_SHIFT})
 

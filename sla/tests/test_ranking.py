@@ -78,6 +78,7 @@ def test_each_change_writes_the_end_of_the_next_promise() -> None:
     assert stored(ticket).rank_at == START + 3 * HOUR
     update(ticket, START + 2 * HOUR, status="pending")
     assert stored(ticket).promised_at == START + 3 * HOUR  # the next response runs on, the resolution stands still
+    assert Part.PARKED in stored(ticket).rank().parts  # and all the same it is the customer's turn
     answer(ticket, START + 2 * HOUR)
     assert stored(ticket).promised_at is None
     assert Part.PARKED in stored(ticket).rank().parts

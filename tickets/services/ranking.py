@@ -9,6 +9,7 @@ import heapq
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from django.db import connection, transaction
 
@@ -22,6 +23,12 @@ from tickets.ordering import Weights, rank
 BATCH = 500
 WRITTEN = ("promised_at", "vip", "lift_minutes", "lift_until", "rank_at", "rank_version")
 READ = (*WRITTEN, "status", "priority", "waiting_since", "last_activity_at", "assignee", "department")
+
+_PROMISED = f"""
+UPDATE tickets_ticket t SET promised_at = told.ends
+FROM unnest(%s::bigint[], %s::timestamptz[]) AS told (id, ends) WHERE t.id = told.id
+RETURNING t.id, {", ".join(f"t.{Ticket._meta.get_field(name).column}" for name in READ)}
+"""  # noqa: S608 - columns
 
 # Of each ticket for which that differs from what it has: what the strongest alert that runs gives it, and until when.
 _LIFTS = """
@@ -48,15 +55,14 @@ class Preview:
     after: Sequence[int]
 
 
-def promise(ends: Mapping[int, datetime | None]) -> int:
+def promise(ends: Mapping[int, datetime | None]) -> None:
     """Notes of each of these tickets, whose locks the caller holds, when the next of its running promises ends; None
-    without any. Returns how many there were; none without a ticket, else two statements.
+    without any. No statement without tickets; else one, and another when that moves a rank.
     """
-    tickets = _read(Ticket.objects.filter(pk__in=ends)) if ends else []
-    for ticket in tickets:
-        ticket.promised_at = ends[ticket.pk]
-    _write(tickets)
-    return len(tickets)
+    if not ends:
+        return
+    told: Any = Ticket.objects.raw(_PROMISED, [list(ends), list(ends.values())])
+    _write(ticket for ticket in told if ticket.rank_at != ticket.rank().at)
 
 
 def follow_tier(*, customer_id: int) -> int:

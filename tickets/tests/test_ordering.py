@@ -55,7 +55,7 @@ def rank_at(ticket: Standing, weights: Weights = WEIGHTS) -> datetime:
 
 def base(ticket: Standing, weights: Weights = WEIGHTS) -> datetime | None:
     """When somebody has waited too long or a promise ends, whichever is first; None for what is parked or done."""
-    if ticket.status in DONE:
+    if ticket.status in DONE or ticket.status == Status.PENDING:
         return None
     ends = [ticket.promised_at] if ticket.promised_at else []
     if ticket.status == Status.OPEN and ticket.waiting_since:
@@ -88,7 +88,7 @@ def test_a_ticket_nobody_waits_on_ranks_by_its_promise_or_is_parked() -> None:
     answered = standing(waiting_since=None, promised_at=NOON + 48 * HOUR)
     assert rank_at(answered) == NOON + 48 * HOUR
     assert rank_at(replace(answered, promised_at=None)) > NOON + timedelta(days=36_000)
-    pending = standing(status=Status.PENDING, promised_at=None)
+    pending = standing(status=Status.PENDING, promised_at=NOON)  # a promise that runs on waits with it
     assert rank(pending, WEIGHTS).parts == {Part.PARKED: 4 * 8 * HOUR + timedelta(days=36_525)}
 
 
