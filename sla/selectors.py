@@ -151,7 +151,7 @@ def unused_tags(tags: Iterable[str]) -> list[str]:
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT tag FROM unnest(%s::text[]) AS tag WHERE NOT EXISTS ("
-            "SELECT FROM tickets_ticket WHERE tags @> ARRAY[tag]::varchar[]) ORDER BY tag",
+            "SELECT FROM tickets_ticket WHERE tag_keys @> tickets_tag_keys(ARRAY[tag]::varchar[])) ORDER BY tag",
             [list(tags)],
         )
         return [tag for (tag,) in cursor.fetchall()]

@@ -35,8 +35,11 @@ REACTIONS: Mapping[type[DomainEvent], Reactions] = {
         durable=(tickets.meet_changed,),
     ),
     ApplicationBegun: Reactions(durable=(sla.apply_policy,)),
-    CustomerErased: Reactions(within=(tickets.erase_conversations, sla.erase_reasons)),
-    CustomerUpdated: Reactions(within=(tickets.forget_lists,), durable=(tickets.follow_tier,)),
+    CustomerErased: Reactions(
+        within=(tickets.erase_conversations, sla.erase_reasons),
+        durable=(tickets.follow_erasure,),
+    ),
+    CustomerUpdated: Reactions(within=(tickets.forget_lists,), durable=(tickets.follow_change,)),
     DepartmentRenamed: Reactions(within=(tickets.forget_lists,)),
     SLABreached: Reactions(push=(sla.tell_of_deadline,)),
     SLAWarned: Reactions(push=(sla.tell_of_deadline,)),

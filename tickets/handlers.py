@@ -80,9 +80,14 @@ def fill_room_transferred(occurrence: Occurrence, *, now: datetime) -> None:
         waiting.assign_waiting(by=occurrence.by, now=now)
 
 
-def follow_tier(occurrence: Occurrence, *, now: datetime) -> None:
+def follow_change(occurrence: Occurrence, *, now: datetime) -> None:
     if "tier" in occurrence.event.fields:
         ranking.follow_tier(customer_id=occurrence.event.subject_id)
+
+
+def follow_erasure(occurrence: Occurrence, *, now: datetime) -> None:
+    """Who is erased is no VIP any more."""
+    ranking.follow_tier(customer_id=occurrence.event.subject_id)
 
 
 def spread_alert(occurrence: Occurrence, *, now: datetime) -> None:

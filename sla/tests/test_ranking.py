@@ -125,6 +125,9 @@ def test_a_vip_is_ranked_as_one_from_the_change_on_and_no_longer_than_that() -> 
         assert stored(ticket).rank_at == expected
         assert stored(done).vip == (tier == Tier.VIP)
         assert is_sound(done)
+    erase(customer_id=other.pk, by=actor_of(make_agent(role="admin")), now=timezone.now())
+    delivery.run_due(limit=1_000)
+    assert stored(born).rank_at == plain
     update_customer(customer_id=customer.pk, changes={"language": "fr"}, by=SYSTEM, now=timezone.now())
     with counted_statements() as taken:
         assert ranking.follow_tier(customer_id=customer.pk) == 0
