@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import F, FilteredRelation, OuterRef, Q, QuerySet, Subquery
+from django.db.models import BooleanField, ExpressionWrapper, F, FilteredRelation, OuterRef, Q, QuerySet, Subquery
 
 from agents.enums import Availability, Scope
 from agents.models import Agent, AgentQuerySet
@@ -15,14 +15,20 @@ from supportdesk.core.models import Event
 from tickets.models import Assignment, Attachment, Message, Note, Ticket
 from tickets.models.ticket import TicketQuerySet
 
+# Promises stand to the right of this app, and are reached through the relation they declare.
+PROMISED = ExpressionWrapper(Q(sla__isnull=False), BooleanField())
+
 
 @dataclass(frozen=True, kw_only=True)
 class Detail:
-    """A ticket with what stands beside it; `assignment` is the open one, `description` the first message."""
+    """A ticket with what stands beside it; `assignment` is the open one, `description` the first message, `promised`
+    whether it may have promises.
+    """
 
     ticket: Ticket
     description: str
     assignment: Assignment | None
+    promised: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,14 +64,15 @@ def _beside(tickets: TicketQuerySet, *, identities: bool = True) -> Detail:
     first_message = Message.objects.filter(ticket=OuterRef("pk"), position=1).values("body")
     current = FilteredRelation("assignments", condition=Q(assignments__ended_at__isnull=True))
     ticket: Any = (
-        tickets.annotate(description=Subquery(first_message), current=current)
+        tickets.annotate(description=Subquery(first_message), current=current, promised=PROMISED)
         .select_related("customer", "assignee", "department", "current__agent")  # type: ignore[misc]
         .prefetch_related(*(["customer__identities"] if identities else []))
         .first()
     )
     if ticket is None:
         raise NotFound
-    return Detail(ticket=ticket, description=ticket.description, assignment=getattr(ticket, "current", None))
+    assignment = getattr(ticket, "current", None)
+    return Detail(ticket=ticket, description=ticket.description, assignment=assignment, promised=ticket.promised)
 
 
 def unassigned(actor: Actor) -> TicketQuerySet:

@@ -189,7 +189,7 @@ class ApplicationViewSet(ApiViewSet):
     allowed: ClassVar = {"retrieve": READERS}
     queryset = PolicyApplication.objects.none()
 
-    @operation("Get the progress of an application", returns=ApplicationOut, example=examples.APPLICATION)
+    @operation("Get the progress of an application", returns=ApplicationOut, example=examples.APPLICATION, trims=())
     def retrieve(self, request: Request, pk: int) -> Response:
         refuse_unknown(request, ())
         jobs = PolicyApplication.objects.visible_to(self.actor).select_related("policy_version")

@@ -51,8 +51,12 @@ def ids() -> Ids:
 
 
 def store(chunk: Chunk, *, by: Actor) -> None:
-    """All rows of the chunk or none of them."""
+    """All rows of the chunk or none of them. Written through, whatever the server's setting: VACUUM takes only what is
+    on disk for settled, and where it does not, an index alone does not answer.
+    """
     with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute("SET LOCAL synchronous_commit = on")
         _copy(Ticket, chunk.tickets)
         _copy(Message, chunk.messages)
         _copy(Note, chunk.notes)

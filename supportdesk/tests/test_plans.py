@@ -13,6 +13,7 @@ from django.test.utils import override_settings
 from django.utils import timezone
 
 from agents.tests.builders import SYSTEM
+from sla.tests.builders import seed_default_policy
 from supportdesk.load import ways
 from supportdesk.load.askers import Asker, askers
 from supportdesk.load.measuring import Measured, rolled_back
@@ -32,7 +33,9 @@ def desk(django_db_setup: None, django_db_blocker: Any) -> Iterator[Mapping[str,
             with rolled_back(), override_settings(ALLOWED_HOSTS=["testserver"], KEPT_ANSWER_SECONDS=0):
                 yield askers(by=SYSTEM, now=timezone.now())
         finally:
-            call_command("flush", verbosity=0, interactive=False)
+            # Versions of policies are kept by their id, so no id comes twice.
+            call_command("flush", verbosity=0, interactive=False, reset_sequences=False)
+            seed_default_policy()
 
 
 def ask(asker: Asker, path: str) -> Measured:
@@ -47,7 +50,6 @@ def test_what_is_asked_all_day_is_read_off_the_index_meant_for_it(desk: Mapping[
         ("small", "/api/tickets", {"ticket_unsorted_rank", "ticket_department_rank", "ticket_assignee_rank"}),
         ("newcomer", "/api/tickets", {"ticket_unsorted_rank", "ticket_department_rank", "ticket_assignee_rank"}),
         ("admin", "/api/tickets?status=closed", {"ticket_status_rank"}),
-        ("admin", "/api/tickets?assignee=none", {"ticket_unassigned_rank"}),
         ("admin", f"/api/tickets?assignee={me.pk}", {"ticket_assignee_rank"}),
         ("admin", f"/api/tickets?department={me.department_id}", {"ticket_department_rank"}),
         ("admin", "/api/tickets?ordering=-created_at", {"ticket_created"}),
@@ -69,7 +71,7 @@ def test_statements_are_as_many_for_fifty_as_for_a_hundred_and_within_their_numb
         assert [page.statements for page in pages] == [1, 1]
     ticket = Ticket.objects.order_by("-last_position", "pk")[0]
     detail = ask(desk["admin"], f"/api/tickets/{ticket.pk}")
-    assert (detail.statements, detail.audit) == (4, 1)  # the fourth finds that an imported ticket has no promises
+    assert (detail.statements, detail.audit) == (2, 1)  # an imported ticket has no promises to be asked for
 
 
 def test_no_list_counts_unless_it_is_asked_to(desk: Mapping[str, Asker]) -> None:

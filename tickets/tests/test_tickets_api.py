@@ -374,6 +374,7 @@ def test_statements_are_few_and_the_same_for_one_and_three(me: Api) -> None:
 
 def test_statements_of_writes(me: Api) -> None:
     given = body()
+    make_ticket()  # fills what a process keeps of policies and calendars
     with counted_statements() as created:
         made = me.post("/api/tickets", given).body["ticket"]
     with counted_statements() as said:
