@@ -18,6 +18,7 @@ from agents.models import Agent
 from agents.tests.builders import SYSTEM, actor_of, make_agent, make_department
 from customers.enums import Tier
 from customers.models import Customer
+from customers.privacy import erase
 from customers.services import update_customer
 from customers.tests.builders import make_customer
 from sla.services import applying, selfcheck

@@ -24,11 +24,12 @@ BATCH = 500
 WRITTEN = ("promised_at", "vip", "lift_minutes", "lift_until", "rank_at", "rank_version")
 READ = (*WRITTEN, "status", "priority", "waiting_since", "last_activity_at", "assignee", "department")
 
-_PROMISED = f"""
+_PROMISED = """
 UPDATE tickets_ticket t SET promised_at = told.ends
 FROM unnest(%s::bigint[], %s::timestamptz[]) AS told (id, ends) WHERE t.id = told.id
-RETURNING t.id, {", ".join(f"t.{Ticket._meta.get_field(name).column}" for name in READ)}
-"""  # noqa: S608 - columns
+RETURNING t.id, t.promised_at, t.vip, t.lift_minutes, t.lift_until, t.rank_at, t.rank_version, t.status, t.priority,
+    t.waiting_since, t.last_activity_at, t.assignee_id, t.department_id
+"""
 
 # Of each ticket for which that differs from what it has: what the strongest alert that runs gives it, and until when.
 _LIFTS = """
