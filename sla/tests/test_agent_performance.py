@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 
 from agents import services
@@ -95,6 +96,25 @@ def test_a_breach_while_it_was_theirs_stays_theirs() -> None:
     assert (shown(agent)["breaches"], shown(other)["breaches"]) == (1, 0)
 
 
+def test_it_is_read_off_indices_that_begin_with_the_agent() -> None:
+    agent, now = make_agent(), timezone.now()
+    with counted_statements() as taken:
+        performance.of_agent(agent.pk, now=now)
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off")
+        plans = []
+        for statement in taken:
+            cursor.execute(f"EXPLAIN {statement}")
+            plans.append("\n".join(line for (line,) in cursor.fetchall()))
+    handled, _figures, open_ones, online, away, to = plans
+    assert "ticket_handled" in handled
+    assert not any("Seq Scan" in plan for plan in plans)
+    assert "ticket_work" in open_ones
+    assert "event_timeline" in online
+    assert "assignment_previous_time" in away
+    assert "assignment_agent_time" in to
+
+
 # Online
 
 
@@ -172,6 +192,6 @@ def test_only_who_wants_it_pays_for_it() -> None:
             answer = api.get(f"/api/agents/{agent.pk}", **query)
         counts.append(len(taken))
         assert answer.status == 200
-    assert counts == [9, 2, 7]  # token, agent, leads, skills, five of the performance; token, agent; both
+    assert counts == [10, 2, 8]  # token, agent, leads, skills, six of the performance; token, agent; token, agent, six
     assert set(api.get(f"/api/agents/{agent.pk}", fields="performance").body) == {"performance"}
     assert api.get("/api/agents", fields="performance").status == 400

@@ -1,5 +1,7 @@
 """The dashboard: what is counted, whose it is, how old it may be, and what it costs."""
 
+import os
+import time
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -22,6 +24,7 @@ from tickets.tests.builders import assign, make_ticket, say, transfer
 
 pytestmark = pytest.mark.django_db
 PATH = "/api/sla/dashboard"
+SCALE = int(os.environ.get("SUPPORTDESK_TEST_CLOCKS", "20000"))
 MONDAY = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
 WEEK = {"since": "2026-01-05", "until": "2026-01-11"}
 
@@ -252,6 +255,40 @@ def test_figures_and_load_are_read_off_their_indices() -> None:
     assert "using clock_decided" in plans[0]
     assert "using clock_next_check" in plans[1]
     assert "using clock_overdue" in plans[1]
+
+
+def generate_decided_clocks(number: int, *, days: int) -> None:
+    """As many met promises on each of the days before Monday, all of one ticket."""
+    ticket = make_ticket(now=MONDAY)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            INSERT INTO sla_slaclock (ticket_id, metric, cycle, started_at, state, target, counted, cause, stopped_at,
+                warning_raised, breach_raised)
+            SELECT %s, 'next_response', n, at, 'met', '1 hour', n %% 60 * '1 minute'::interval, 'created', at,
+                false, false
+            FROM generate_series(1, %s) n, LATERAL (SELECT %s - n %% %s * '1 day'::interval AS at) days
+            """,
+            [ticket.pk, number, MONDAY, days],
+        )
+        cursor.execute("ANALYZE sla_slaclock")
+
+
+def test_the_cost_is_that_of_the_period_and_not_of_the_history() -> None:
+    generate_decided_clocks(SCALE, days=200)
+    actor, monday = actor_of(make_agent(role="admin")), MONDAY.date()
+    with counted_statements() as taken:
+        found = performance.figures(actor, Period(since=monday, until=monday))[None][None]
+    assert found.kept == SCALE // 200
+    with connection.cursor() as cursor:
+        cursor.execute(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {taken[0]}")
+        plan = cursor.fetchone()[0][0]["Plan"]
+    touched = plan["Shared Hit Blocks"] + plan["Shared Read Blocks"]
+    print(f"{SCALE:,} decided promises, {found.kept} of them in the day: {touched} buffers")
+    began = time.perf_counter()
+    month = performance.figures(actor, Period(since=monday - timedelta(days=29), until=monday))[None][None]
+    print(f"{month.kept:,} in a month: {time.perf_counter() - began:.2f} s")
+    assert touched <= 3 * found.kept + 50
 
 
 def test_the_figures_are_those_that_a_loop_over_the_rows_would_give() -> None:
