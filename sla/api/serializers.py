@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from datetime import date, datetime
 from typing import Any
 
+from django.conf import settings
 from rest_framework import serializers
 
 from agents.models import Department
@@ -11,7 +12,7 @@ from customers.enums import Tier
 from sla import wording
 from sla.api.performance import FiguresOut
 from sla.api.status import ClockBrief, PolicyName, Seconds
-from sla.dashboard import KEPT_SECONDS, Dashboard
+from sla.dashboard import Dashboard
 from sla.enums import METRICS, JobState, VersionState
 from sla.models import Calendar, CalendarVersion, Policy, PolicyApplication, PolicyVersion, SLAAlert, SLAClock
 from sla.selectors import Simulated
@@ -569,7 +570,7 @@ class DashboardOut(serializers.Serializer[Any]):
                 "since": dashboard.during.since,
                 "until": dashboard.during.until,
                 "as_of": dashboard.as_of,
-                "max_age_seconds": KEPT_SECONDS,
+                "max_age_seconds": settings.KEPT_ANSWER_SECONDS,
                 "total": dashboard.figures[None][None],
                 "by_priority": _named(dashboard.figures["priority"], "priority"),
                 "by_channel": _named(dashboard.figures["channel"], "channel"),

@@ -304,8 +304,7 @@ def _tally(found: dict[int, Tally], one: _Compared) -> None:
 
 
 def _promised(wanted: Draft) -> TicketSLAQuerySet:
-    created = {"ticket__created_at__gte": wanted.since, "ticket__created_at__lte": wanted.until}
-    return TicketSLA.objects.filter(**created)
+    return TicketSLA.objects.filter(ticket__created_at__gte=wanted.since, ticket__created_at__lte=wanted.until)
 
 
 def _ids(wanted: Draft, through: int) -> list[int]:

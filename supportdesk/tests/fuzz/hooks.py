@@ -61,7 +61,13 @@ BEYOND_THE_DOCUMENT = (
     "stale_version|differs .+",
     "invalid_interval week.+",  # they follow each other, and none ends at 24:30
     "never_open week",  # one of seven days has an interval
-    "too_few_hours (week|calendar_id)",  # for what is promised
+    "too_few_hours (week|calendar_id|calendar)",  # for what is promised
+    "not_found number",  # of a version
+    "out_of_range (since|until|ends_at)",  # relative to now, and to each other
+    "phrase_or_tag phrase",  # one of the two
+    "too_short phrase",  # without the space around it
+    "required department_id",  # whose reach is bounded names a department
+    "out_of_place explain",  # in one of the orders only
     r"required targets(\..+)?",  # the same at every priority
     "out_of_range (years|holidays.+)",  # relative to now; from 1970 to 2200
     "unknown (country|subdivision)",
