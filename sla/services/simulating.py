@@ -124,7 +124,7 @@ def draft(
         policy = policies.locked(policy_id, by=by)
         version = _version(policy, number)
     words = {name: getattr(version, name) for name in policies.WORDS if name != "calendar"}
-    hours = _hours(version.calendar) if calendar is None else calendars.checked_hours(**calendar)
+    hours = _hours(version.calendar) if calendar is None else _other_hours(calendar)
     found = Draft(
         policy_id=policy.pk,
         number=version.number,
@@ -323,6 +323,15 @@ def _version(policy: Policy, number: int | None) -> PolicyVersion:
 def _hours(calendar: Calendar) -> dict[str, Any]:
     version = calendar.versions.get(state=VersionState.ACTIVE)
     return {"timezone": version.timezone, "week": version.week, "holidays": version.holidays}
+
+
+def _other_hours(calendar: Mapping[str, Any]) -> dict[str, Any]:
+    """Raises InvalidInput naming what is wrong within `calendar`."""
+    try:
+        return calendars.checked_hours(**calendar)
+    except InvalidInput as wrong:
+        errors = [replace(error, field=f"calendar.{error.field}") for error in wrong.errors]
+        raise InvalidInput(wrong.detail, errors=errors) from None
 
 
 def _call(job: Simulation) -> SimulationBegun:
