@@ -48,7 +48,8 @@ class Explanation:
 
     @property
     def stale(self) -> bool:
-        return self.ticket.rank_version != self.version
+        """Weights say nothing of what is done."""
+        return self.ticket.rank_version != self.version and Part.DONE not in self.rank.parts
 
 
 def explain(ticket: Ticket) -> Explanation:

@@ -437,6 +437,9 @@ def test_until_it_is_reached_a_ticket_says_that_its_place_is_by_other_weights(se
     while ranking.rerank():
         pass
     assert api.get(f"/api/tickets/{ticket.pk}/rank").body["stale"] is False
+    update(ticket, START + HOUR, status="resolved")
+    weigh(settings, version=3)
+    assert api.get(f"/api/tickets/{ticket.pk}/rank").body["stale"] is False  # weights say nothing of what is done
 
 
 @pytest.mark.django_db(transaction=True)
