@@ -97,6 +97,15 @@ class ApplicationBegun(PolicyEvent):
 
 
 @dataclass(frozen=True, kw_only=True)
+class SimulationBegun(PolicyEvent):
+    """What another version would have meant is to be found out, or to be gone on with after ticket `through`."""
+
+    name: ClassVar[str] = "sla_policy.simulation_begun"
+    simulation_id: int
+    through: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class CalendarEvent(DomainEvent):
     subject_type: ClassVar[str] = "sla_calendar"
 

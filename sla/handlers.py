@@ -4,7 +4,7 @@ from datetime import datetime
 
 from customers.events import CustomerErased
 from sla import facts
-from sla.services import applying, clocks, privacy, telling
+from sla.services import applying, clocks, privacy, simulating, telling
 from supportdesk.core.actor import Actor, Door
 from supportdesk.core.events import Occurrence
 from tickets.events import MessageAdded, TicketCreated, TicketPriorityChanged, TicketStatusChanged
@@ -30,6 +30,10 @@ def erase_reasons(event: CustomerErased, *, by: Actor, at: datetime) -> None:
 
 def apply_policy(occurrence: Occurrence, *, now: datetime) -> None:
     applying.work(occurrence.event.application_id, by=occurrence.by, now=now)
+
+
+def simulate_policy(occurrence: Occurrence, *, now: datetime) -> None:
+    simulating.work(occurrence.event.simulation_id, by=occurrence.by, now=now)
 
 
 def tell_of_deadline(occurrence: Occurrence, *, now: datetime) -> None:

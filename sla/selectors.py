@@ -1,21 +1,24 @@
 """Reading promises, within what the actor may see."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db import connection
 from django.db.models import F
 
+from agents.models import Department
 from sla import hours, versions, wording
 from sla.clock import State
-from sla.models import Policy, PolicyVersion, SLAAlert, SLAClock, TicketSLA
+from sla.models import Policy, PolicyVersion, Simulation, SLAAlert, SLAClock, TicketSLA
 from sla.models.alert import SLAAlertQuerySet
 from sla.models.clock import SLAClockQuerySet
 from sla.models.policy import PolicyQuerySet
+from sla.services.simulating import NO_DEPARTMENT, Tally
 from supportdesk.core.actor import Actor
 from supportdesk.core.errors import NotFound
 from tickets import selectors as tickets
+from tickets.models import Ticket
 
 CAUSES = {
     "created": "",
@@ -38,6 +41,16 @@ class Standing:
     elapsed: timedelta
     remaining: timedelta
     why: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Simulated:
+    """What a simulation found, by department; names of departments, and subjects of the examples, by id."""
+
+    job: Simulation
+    found: Mapping[int, Tally]
+    departments: Mapping[int, str]
+    tickets: Mapping[int, str]
 
 
 def policies(actor: Actor) -> PolicyQuerySet:
@@ -115,12 +128,30 @@ def at_risk(actor: Actor, *, now: datetime) -> SLAClockQuerySet:
     )
 
 
+def simulated(simulation_id: int, *, actor: Actor) -> Simulated:
+    """A simulation with what it found of departments and tickets that the actor sees. Raises NotFound."""
+    job = Simulation.objects.visible_to(actor).filter(pk=simulation_id).first()
+    if job is None:
+        raise NotFound
+    reach = {str(pk) for pk in actor.departments or ()} | {str(NO_DEPARTMENT)}
+    found = {int(key): tally for key, tally in job.found.items() if actor.sees_everything or key in reach}
+    examples = {one[0] for tally in found.values() for one in tally["gained_examples"] + tally["lost_examples"]}
+    seen = Ticket.objects.visible_to(actor).filter(pk__in=examples)
+    names = dict(Department.objects.filter(pk__in=found).values_list("pk", "name"))
+    return Simulated(
+        job=job,
+        found={pk: Tally(**found[pk]) for pk in sorted(found)},
+        departments=names,
+        tickets=dict(seen.values_list("pk", "subject")),
+    )
+
+
 def unused_tags(tags: Iterable[str]) -> list[str]:
     """Those that no ticket bears, by the index of tags."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT tag FROM unnest(%s::text[]) AS tag WHERE NOT EXISTS ("
-            "SELECT FROM tickets_ticket WHERE tags @> ARRAY[tag]::varchar[]) ORDER BY tag",
+            "SELECT FROM tickets_ticket WHERE tag_keys @> tickets_tag_keys(ARRAY[tag]::varchar[])) ORDER BY tag",
             [list(tags)],
         )
         return [tag for (tag,) in cursor.fetchall()]

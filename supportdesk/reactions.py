@@ -6,6 +6,7 @@ the app that reacts; each is one call into that app's services.
 """
 
 from collections.abc import Mapping
+from datetime import timedelta
 
 from django.conf import settings
 
@@ -13,13 +14,14 @@ from agents import handlers as agents
 from agents.events import AgentAvailabilityChanged, AgentRoleChanged, AgentUpdated, DepartmentRenamed
 from customers.events import CustomerErased, CustomerUpdated
 from sla import handlers as sla
-from sla.events import ApplicationBegun, SLABreached, SLAWarned
+from sla.events import ApplicationBegun, SimulationBegun, SLABreached, SLAWarned
 from supportdesk.core.events import After, DomainEvent, Reactions
 from tickets import events
 from tickets import handlers as tickets
 
 TELL = (tickets.tell_agents,)
 GRACE = settings.ABSENT_OWNER_GRACE
+MOMENT = timedelta(seconds=5)  # longer than a request that opens or changes a ticket
 
 REACTIONS: Mapping[type[DomainEvent], Reactions] = {
     AgentAvailabilityChanged: Reactions(
@@ -33,11 +35,15 @@ REACTIONS: Mapping[type[DomainEvent], Reactions] = {
         durable=(tickets.meet_changed,),
     ),
     ApplicationBegun: Reactions(durable=(sla.apply_policy,)),
-    CustomerErased: Reactions(within=(tickets.erase_conversations, sla.erase_reasons)),
-    CustomerUpdated: Reactions(within=(tickets.forget_lists,)),
+    CustomerErased: Reactions(
+        within=(tickets.erase_conversations, sla.erase_reasons),
+        durable=(tickets.follow_erasure,),
+    ),
+    CustomerUpdated: Reactions(within=(tickets.forget_lists,), durable=(tickets.follow_change,)),
     DepartmentRenamed: Reactions(within=(tickets.forget_lists,)),
     SLABreached: Reactions(push=(sla.tell_of_deadline,)),
     SLAWarned: Reactions(push=(sla.tell_of_deadline,)),
+    SimulationBegun: Reactions(durable=(sla.simulate_policy,)),
     events.AttachmentAdded: Reactions(push=TELL),
     events.FollowUpOpened: Reactions(push=TELL),
     events.MessageAdded: Reactions(
@@ -66,4 +72,7 @@ REACTIONS: Mapping[type[DomainEvent], Reactions] = {
         push=TELL,
     ),
     events.TicketUpdated: Reactions(durable=(tickets.look_again,), push=TELL),
+    events.TopicAlertBegun: Reactions(durable=(After(delay=MOMENT, handler=tickets.spread_alert),)),
+    events.TopicAlertEnded: Reactions(durable=(After(delay=MOMENT, handler=tickets.withdraw_alert),)),
+    events.TopicAlertFollowed: Reactions(durable=(tickets.follow_alert,)),
 }

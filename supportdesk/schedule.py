@@ -6,6 +6,7 @@ from typing import Any
 RELAY_EVERY = timedelta(seconds=5)
 WAITING_EVERY = timedelta(minutes=1)
 PRESENCE_EVERY = timedelta(seconds=15)
+LIFTS_EVERY = timedelta(minutes=1)
 DEADLINES_EVERY = timedelta(seconds=10)
 
 SCHEDULE: dict[str, dict[str, Any]] = {
@@ -18,6 +19,11 @@ SCHEDULE: dict[str, dict[str, Any]] = {
         "task": "tickets.assign_waiting",
         "schedule": WAITING_EVERY,
         "options": {"expires": WAITING_EVERY.total_seconds()},
+    },
+    "drop expired lifts": {
+        "task": "tickets.drop_expired_lifts",
+        "schedule": LIFTS_EVERY,
+        "options": {"expires": LIFTS_EVERY.total_seconds()},
     },
     "check deadlines": {
         "task": "sla.check_deadlines",

@@ -17,8 +17,10 @@ from sla.api.views import (
     BreachViewSet,
     CalendarVersionViewSet,
     CalendarViewSet,
+    DashboardViewSet,
     PolicyVersionViewSet,
     PolicyViewSet,
+    SimulationViewSet,
     TicketSLAViewSet,
 )
 from supportdesk.core.api.converters import IdConverter
@@ -32,10 +34,12 @@ from tickets.api.assignment import (
 )
 from tickets.api.attachments import AttachmentViewSet
 from tickets.api.saved_views import SavedViewTicketsViewSet, SavedViewViewSet
+from tickets.api.topic_alerts import TopicAlertViewSet
 from tickets.api.views import (
     CustomerTicketsViewSet,
     MessageViewSet,
     NoteViewSet,
+    RankViewSet,
     TicketViewSet,
     TimelineViewSet,
 )
@@ -82,11 +86,14 @@ urlpatterns = [
     path("api/sla/calendars/<id:pk>", CalendarViewSet.as_view({"get": "retrieve", "patch": "partial_update"})),
     path("api/sla/calendars/<id:pk>/holidays/import", CalendarViewSet.as_view({"post": "import_holidays"})),
     path("api/sla/calendars/<id:pk>/versions", CalendarVersionViewSet.as_view({"get": "list"})),
+    path("api/sla/dashboard", DashboardViewSet.as_view({"get": "retrieve"})),
     path("api/sla/policies", PolicyViewSet.as_view(collection)),
     path("api/sla/policies/<id:pk>", PolicyViewSet.as_view({"get": "retrieve", "patch": "partial_update"})),
     path("api/sla/policies/<id:pk>/activate", PolicyViewSet.as_view({"post": "activate"})),
     path("api/sla/policies/<id:pk>/apply", PolicyViewSet.as_view({"post": "apply"})),
     path("api/sla/policies/<id:pk>/versions", PolicyVersionViewSet.as_view({"get": "list"})),
+    path("api/sla/policies/<id:pk>/simulate", PolicyViewSet.as_view({"post": "simulate"})),
+    path("api/sla/simulations/<id:pk>", SimulationViewSet.as_view({"get": "retrieve"})),
     path("api/sla/tickets/<id:pk>", TicketSLAViewSet.as_view({"get": "retrieve"})),
     path("api/tickets", TicketViewSet.as_view(collection)),
     path("api/tickets/unassigned", UnassignedViewSet.as_view({"get": "list"})),
@@ -103,8 +110,12 @@ urlpatterns = [
     path("api/tickets/<id:pk>/messages", MessageViewSet.as_view(collection)),
     path("api/tickets/<id:pk>/attachments", AttachmentViewSet.as_view(collection)),
     path("api/tickets/<id:pk>/attachments/<id:attachment>", AttachmentViewSet.as_view({"get": "download"})),
+    path("api/tickets/<id:pk>/rank", RankViewSet.as_view({"get": "retrieve"})),
     path("api/tickets/<id:pk>/notes", NoteViewSet.as_view(collection)),
     path("api/tickets/<id:pk>/events", TimelineViewSet.as_view({"get": "list"})),
+    path("api/topic-alerts", TopicAlertViewSet.as_view(collection)),
+    path("api/topic-alerts/<id:pk>", TopicAlertViewSet.as_view({"get": "retrieve"})),
+    path("api/topic-alerts/<id:pk>/end", TopicAlertViewSet.as_view({"post": "end"})),
     path("api/views", SavedViewViewSet.as_view(collection)),
     path(
         "api/views/<id:pk>",

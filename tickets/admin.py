@@ -23,11 +23,12 @@ from supportdesk.core.errors import DomainError, InvalidInput, NotFound, Unavail
 from supportdesk.core.models import Event
 from tickets import audit, decisions, search, selectors
 from tickets.enums import Category, Channel, Priority, Sender, Status, Trigger
-from tickets.models import Ticket
+from tickets.models import Ticket, TopicAlert
 from tickets.models.ticket import MAX_TAG_LENGTH, MAX_TAGS
-from tickets.services import assignment, conversation, lifecycle
+from tickets.services import assignment, conversation, lifecycle, topic_alerts
 from tickets.services.conversation import NewerMessages
 from tickets.status import TRANSITIONS
+from tickets.weights import MOST_HEAD_START
 
 MAX_BODY = 65_536
 MAX_REASON = 500
@@ -424,3 +425,54 @@ def _told(event: Event) -> str:
     if fields := event.payload.get("fields"):
         return f"{said}: {', '.join(fields)}".replace("_", " ")
     return said
+
+
+class TopicAlertForm(ServiceForm):
+    phrase = forms.CharField(
+        max_length=100, required=False, help_text="In the subject or in what the customer wrote. Or a tag:"
+    )
+    tag = forms.CharField(max_length=MAX_TAG_LENGTH, required=False)
+    department = forms.ModelChoiceField(
+        Department.objects.all(), required=False, empty_label="Every department", help_text="Whose tickets it lifts."
+    )
+    minutes = forms.IntegerField(min_value=1, max_value=MOST_HEAD_START, help_text="How much earlier they come.")
+    ends_at = forms.DateTimeField(label="Ends at (UTC)")
+
+
+class EndForm(TopicAlertForm):
+    """Of an alert that is there: it is only ended."""
+
+    end_now = forms.BooleanField(required=False, label="End it now")
+
+
+@admin.register(TopicAlert)
+class TopicAlertAdmin(DeskAdmin):
+    form_class = EndForm
+    may_add = True
+    list_display = ("topic", "department", "minutes", "created_by", "created_at", "ends_at")
+    list_select_related = ("department", "created_by")
+    ordering = ("-created_at", "-id")
+    sortable_by: ClassVar[Any] = ()
+
+    @admin.display(description="Phrase or tag")
+    def topic(self, obj: TopicAlert) -> str:
+        return str(obj)
+
+    def settable(self, request: HttpRequest, obj: Any) -> frozenset[str]:
+        if obj is None:
+            return frozenset(TopicAlertForm().fields)
+        return frozenset({"end_now"}) if obj.ends_at > timezone.now() else frozenset()
+
+    def build_form(self, request: HttpRequest, obj: Any) -> ServiceForm:
+        data = request.POST if request.method == "POST" else None
+        kind = TopicAlertForm if obj is None else EndForm
+        names = ("phrase", "tag", "department", "minutes", "ends_at")
+        initial = {} if obj is None else {name: getattr(obj, name) for name in names}
+        return kind(data, initial=initial, settable=self.settable(request, obj))
+
+    def write(self, request: HttpRequest, obj: Any, form: ServiceForm) -> TopicAlert:
+        by, now = self.actor(request), timezone.now()
+        if obj is not None:
+            return topic_alerts.end(alert_id=obj.pk, by=by, now=now) if form.cleaned_data["end_now"] else obj
+        given = {name: form.cleaned_data[name] for name in ("phrase", "tag", "department", "minutes", "ends_at")}
+        return topic_alerts.begin(**given, by=by, now=now)

@@ -131,6 +131,32 @@ class SavedViewChanged(DomainEvent):
 
 
 @dataclass(frozen=True, kw_only=True)
+class TopicAlertEvent(DomainEvent):
+    subject_type: ClassVar[str] = "topic_alert"
+
+
+@dataclass(frozen=True, kw_only=True)
+class TopicAlertBegun(TopicAlertEvent):
+    name: ClassVar[str] = "topic_alert.begun"
+
+
+@dataclass(frozen=True, kw_only=True)
+class TopicAlertEnded(TopicAlertEvent):
+    """Before its time."""
+
+    name: ClassVar[str] = "topic_alert.ended"
+
+
+@dataclass(frozen=True, kw_only=True)
+class TopicAlertFollowed(TopicAlertEvent):
+    """Tickets up to id `through` follow its begin, or its end; the rest is to."""
+
+    name: ClassVar[str] = "topic_alert.followed"
+    through: int
+    ended: bool
+
+
+@dataclass(frozen=True, kw_only=True)
 class AttachmentAdded(TicketEvent):
     name: ClassVar[str] = "ticket.attachment_added"
     attachment_id: int

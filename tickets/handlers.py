@@ -9,7 +9,7 @@ from supportdesk.core.actor import Actor
 from supportdesk.core.events import Occurrence
 from tickets import lists, workload
 from tickets.enums import AssignmentReason, Sender, Status, Trigger
-from tickets.services import privacy, telling, waiting
+from tickets.services import privacy, ranking, telling, topic_alerts, waiting
 from tickets.status import DONE
 
 # Of an agent: what can make them fit for a ticket that waits.
@@ -78,6 +78,31 @@ def fill_room_left(occurrence: Occurrence, *, now: datetime) -> None:
 def fill_room_transferred(occurrence: Occurrence, *, now: datetime) -> None:
     if occurrence.event.reason == AssignmentReason.TRANSFER:
         waiting.assign_waiting(by=occurrence.by, now=now)
+
+
+def follow_change(occurrence: Occurrence, *, now: datetime) -> None:
+    if "tier" in occurrence.event.fields:
+        ranking.follow_tier(customer_id=occurrence.event.subject_id)
+
+
+def follow_erasure(occurrence: Occurrence, *, now: datetime) -> None:
+    """Who is erased is no VIP any more."""
+    ranking.follow_tier(customer_id=occurrence.event.subject_id)
+
+
+def spread_alert(occurrence: Occurrence, *, now: datetime) -> None:
+    """After a moment, by which whoever was changing a ticket before the alert was to be seen has done so."""
+    topic_alerts.spread(alert_id=occurrence.event.subject_id, by=occurrence.by, now=now)
+
+
+def withdraw_alert(occurrence: Occurrence, *, now: datetime) -> None:
+    topic_alerts.withdraw(alert_id=occurrence.event.subject_id, by=occurrence.by, now=now)
+
+
+def follow_alert(occurrence: Occurrence, *, now: datetime) -> None:
+    event = occurrence.event
+    follow = topic_alerts.withdraw if event.ended else topic_alerts.spread
+    follow(alert_id=event.subject_id, through=event.through, by=occurrence.by, now=now)
 
 
 def tell_agents(occurrence: Occurrence, *, now: datetime) -> None:

@@ -31,6 +31,15 @@ class Detail:
     promised: bool = True
 
 
+@dataclass(frozen=True, kw_only=True)
+class Ranked:
+    """A ticket with those right before and right after it."""
+
+    ticket: Ticket
+    ahead: Ticket | None
+    behind: Ticket | None
+
+
 def with_names() -> TicketQuerySet:
     """Rows for any list of tickets: with names of customer, assignee and department, in one statement."""
     return Ticket.objects.select_related("customer", "assignee", "department")
@@ -122,6 +131,22 @@ def attachments(*, ticket_id: int, actor: Actor) -> QuerySet[Attachment]:
 def timeline(*, ticket_id: int, actor: Actor) -> QuerySet[Event]:
     """Everything that happened to the ticket. Raises NotFound."""
     return Event.objects.filter(subject_type="ticket", subject_id=seen(ticket_id, actor))
+
+
+def ranked(*, ticket_id: int, actor: Actor) -> Ranked:
+    """A ticket with its neighbours in the order of work, of those that the actor sees. Raises NotFound."""
+    tickets = Ticket.objects.visible_to(actor)
+    ticket = tickets.filter(pk=ticket_id).first()
+    if ticket is None:
+        raise NotFound
+    before = Q(rank_at__lt=ticket.rank_at) | Q(pk__lt=ticket.pk)
+    after = Q(rank_at__gt=ticket.rank_at) | Q(pk__gt=ticket.pk)
+    live = tickets.live().order_by("rank_at", "pk")
+    return Ranked(
+        ticket=ticket,
+        ahead=live.filter(before, rank_at__lte=ticket.rank_at).last(),
+        behind=live.filter(after, rank_at__gte=ticket.rank_at).first(),
+    )
 
 
 def customer_of(ticket_id: int, actor: Actor) -> int:

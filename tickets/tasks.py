@@ -4,7 +4,9 @@ from celery import shared_task
 from django.utils import timezone
 
 from supportdesk.core.actor import Door, system
-from tickets.services import waiting
+from tickets.services import topic_alerts, waiting
+
+AT_ONCE = 10_000
 
 
 @shared_task(name="tickets.assign_waiting")  # type: ignore[untyped-decorator]
@@ -12,3 +14,9 @@ def assign_waiting() -> int:
     """Gives out what waits: what the events missed, and what nobody with the skill took in time."""
     by, now = system("tickets.assign_waiting", origin=Door.TASK), timezone.now()
     return waiting.release_from_inactive(by=by, now=now) + waiting.assign_waiting(by=by, now=now)
+
+
+@shared_task(name="tickets.drop_expired_lifts")  # type: ignore[untyped-decorator]
+def drop_expired_lifts() -> int:
+    """Ranks anew what topic alerts lifted that are over."""
+    return topic_alerts.drop_expired(now=timezone.now(), limit=AT_ONCE)

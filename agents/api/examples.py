@@ -15,6 +15,24 @@ RECORD = CARD | {
     "created_at": "2026-01-05T09:00:00Z",
     "updated_at": "2026-11-20T16:40:00Z",
 }
+PERFORMANCE = {
+    "since": "2026-10-26",
+    "until": "2026-11-24",
+    "handled": 164,
+    "open": 9,
+    "hours_online": 141.5,
+    "handled_per_hour": 1.16,
+    "first_response_median_seconds": 2_910,
+    "resolution_median_seconds": 40_260,
+    "kept": 402,
+    "breaches": 17,
+    "attainment": 0.9594,
+    "transferred_away": 6,
+    "transferred_to": 11,
+    "rating": 4.42,
+    "rated": 57,
+}
+PROFILE = RECORD | {"performance": PERFORMANCE}
 CREATE = {
     "email": "mina@example.com",
     "name": "Mina Osei",

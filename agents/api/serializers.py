@@ -2,10 +2,12 @@
 
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from agents.enums import Availability, Role, Scope
 from agents.models import Agent, ApiKey, Department, Specialization
+from sla.api.performance import AgentPerformanceOut
 from supportdesk.core.api import fields
 
 
@@ -107,6 +109,16 @@ class AgentEntry(AgentRecord):
         if whole:
             return super().to_representation(instance)
         return {name: value for name, value in AgentCard(instance).data.items() if name in self.fields}
+
+
+class AgentProfile(AgentEntry):
+    """An agent with their performance."""
+
+    performance = serializers.SerializerMethodField()
+
+    @extend_schema_field(AgentPerformanceOut)
+    def get_performance(self, agent: Agent) -> Any:
+        return AgentPerformanceOut(self.context["performance"]).data
 
 
 class TokenPair(serializers.Serializer[Any]):

@@ -1,6 +1,6 @@
 """Agents, their logins and their logouts."""
 
-from typing import ClassVar, cast
+from typing import Any, ClassVar, cast
 
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -12,6 +12,7 @@ from agents.api.filters import AgentFilter
 from agents.api.serializers import (
     AgentCreate,
     AgentEntry,
+    AgentProfile,
     AgentRecord,
     AgentUpdate,
     Credentials,
@@ -23,6 +24,9 @@ from agents.api.serializers import (
 from agents.credentials import BadCredentials, TooManyAttempts
 from agents.enums import EVERY_ROLE, Role, Scope
 from agents.models import Agent, AgentQuerySet
+from sla import performance
+from supportdesk.core.api import trimming
+from supportdesk.core.api.filters import refuse_unknown
 from supportdesk.core.api.pagination import Ordering
 from supportdesk.core.api.permissions import ANYONE
 from supportdesk.core.api.schema import operation
@@ -67,9 +71,21 @@ class AgentViewSet(ApiViewSet):
         agent = services.create_agent(**{"password": None, **self.read(AgentCreate)}, by=self.actor, now=self.now)
         return versioned(AgentRecord(agent).data, agent.version, status=201)
 
-    @operation("Get an agent", returns=AgentEntry, example=examples.RECORD)
+    @operation("Get an agent", returns=AgentProfile, example=examples.PROFILE)
     def retrieve(self, request: Request, pk: int) -> Response:
-        return self.found(self._entries().filter(pk=pk), AgentEntry)
+        """The whole record and the performance where the caller may read it, else the card."""
+        refuse_unknown(request, {trimming.PARAMETER})
+        context: dict[str, Any] = {"actor": self.actor}
+        serializer = AgentProfile(context=context)
+        wanted = trimming.wanted_of(request, serializer)
+        trimming.trim(serializer, wanted)
+        entries: Any = trimming.narrow(self._entries().filter(pk=pk), serializer, wanted, keep={"version"})
+        agent = entries.first()
+        if agent is None:
+            raise NotFound
+        if agent.whole and "performance" in serializer.fields:
+            context["performance"] = performance.of_agent(pk, now=self.now)
+        return versioned(serializer.to_representation(agent), agent.version)
 
     @operation(
         "Change an agent",

@@ -158,3 +158,59 @@ AT_RISK = {
     "department_id": 2,
     "department_name": "Billing",
 }
+FIGURES = {
+    "kept": 412,
+    "breaches": 23,
+    "attainment": 0.9471,
+    "first_response_attainment": 0.9623,
+    "next_response_attainment": 0.9402,
+    "resolution_attainment": 0.9333,
+    "first_response_median_seconds": 2_910,
+    "first_response_p90_seconds": 21_660,
+}
+LOAD = {"overdue": 4, "within_1_hour": 2, "within_4_hours": 9, "within_24_hours": 31}
+BILLING = {"id": 2, "name": "Billing"}
+DASHBOARD = {
+    "since": "2026-10-26",
+    "until": "2026-11-24",
+    "as_of": "2026-11-24T12:00:00Z",
+    "max_age_seconds": 60,
+    "total": FIGURES,
+    "by_priority": [{"priority": "high"} | FIGURES],
+    "by_channel": [{"channel": "email"} | FIGURES],
+    "by_department": [{"department": BILLING} | FIGURES],
+    "by_agent": [{"agent": {"id": 7, "name": "Mina Osei"}} | FIGURES],
+    "by_day": [{"day": "2026-11-24"} | FIGURES],
+    "load": {"total": LOAD, "by_department": [{"department": BILLING} | LOAD]},
+}
+SIMULATION_CREATE = {"days": 60, "calendar": {"timezone": "Europe/Berlin", "week": OFFICE}}
+SIMULATION = {
+    "id": 5,
+    "policy_id": 4,
+    "number": 2,
+    "days": 60,
+    "state": "done",
+    "tickets": 2_140,
+    "total": 2_140,
+    "departments": [
+        {
+            "department": BILLING,
+            "tickets": 611,
+            "recorded": 23,
+            "simulated": 31,
+            "gained": 9,
+            "lost": 1,
+            "gained_examples": [
+                {
+                    "ticket_id": 123,
+                    "subject": "Charged twice for one order",
+                    "metric": "first_response",
+                    "at": "2026-11-20T10:30:00Z",
+                }
+            ],
+            "lost_examples": [],
+        }
+    ],
+    "created_at": "2026-11-24T09:10:00Z",
+    "finished_at": "2026-11-24T09:10:11Z",
+}

@@ -1,19 +1,25 @@
 """Promises, calendars and breaches as the API speaks of them."""
 
-from datetime import date
+from collections.abc import Iterator, Mapping
+from datetime import date, datetime
 from typing import Any
 
+from django.conf import settings
 from rest_framework import serializers
 
 from agents.models import Department
 from customers.enums import Tier
 from sla import wording
+from sla.api.performance import FiguresOut
 from sla.api.status import ClockBrief, PolicyName, Seconds
+from sla.dashboard import Dashboard
 from sla.enums import METRICS, JobState, VersionState
 from sla.models import Calendar, CalendarVersion, Policy, PolicyApplication, PolicyVersion, SLAAlert, SLAClock
+from sla.selectors import Simulated
 from sla.services.calendars import MOST_HOLIDAYS, MOST_INTERVALS, MOST_YEARS, WEEKDAYS
 from sla.services.policies import MOST_VALUES
 from sla.services.promising import MOST_MINUTES
+from sla.services.simulating import MOST_DAYS
 from supportdesk.core.api import fields
 from tickets.api.serializers import PersonName, Tags
 from tickets.enums import Category, Channel, Priority, Status
@@ -258,6 +264,25 @@ class ApplicationCreate(fields.StrictSerializer):
     preview = fields.Boolean(help_text="true counts only; false gives the open tickets the present version.")
 
 
+class HoursIn(fields.StrictSerializer):
+    """Working hours of no calendar."""
+
+    timezone = fields.TimeZone()
+    week = WeekIn()
+    holidays = Holidays(required=False)
+
+
+class SimulationCreate(fields.StrictSerializer):
+    days = Whole(1, MOST_DAYS, required=False, help_text="Tickets created in these last days; 30 unless given.")
+    number = fields.Integer(
+        min_value=1,
+        max_value=MAX_POSITION,
+        required=False,
+        help_text="Of the version to simulate; the draft unless given, without a draft what is active.",
+    )
+    calendar = HoursIn(required=False, help_text="Other hours than the present ones of its calendar.")
+
+
 class MinutesOut(serializers.Serializer[Any]):
     first_response = serializers.IntegerField(allow_null=True)
     next_response = serializers.IntegerField(allow_null=True)
@@ -355,6 +380,60 @@ class ApplicationOut(serializers.Serializer[PolicyApplication]):
     finished_at = serializers.DateTimeField(allow_null=True)
 
 
+class ExampleOut(serializers.Serializer[Any]):
+    ticket_id = serializers.IntegerField()
+    subject = serializers.CharField()
+    metric = serializers.ChoiceField(choices=METRICS)
+    at = serializers.DateTimeField(help_text="When it was broken, or would have been.")
+
+
+class TallyOut(serializers.Serializer[Any]):
+    department = PersonName(allow_null=True)
+    tickets = serializers.IntegerField(help_text="Looked at.")
+    recorded = serializers.IntegerField(help_text="Promises of them that were broken.")
+    simulated = serializers.IntegerField(help_text="That would have been.")
+    gained = serializers.IntegerField(help_text="That would have been and were not.")
+    lost = serializers.IntegerField(help_text="That were and would not have been.")
+    gained_examples = ExampleOut(many=True)
+    lost_examples = ExampleOut(many=True)
+
+
+class SimulationOut(serializers.Serializer[Any]):
+    id = serializers.IntegerField()
+    policy_id = serializers.IntegerField()
+    number = serializers.IntegerField(help_text="Of the version that is simulated.")
+    days = serializers.IntegerField()
+    state = serializers.ChoiceField(choices=JobState.choices)
+    tickets = serializers.IntegerField(help_text="Looked at so far, of all departments.")
+    total = serializers.IntegerField(help_text="To be looked at.")
+    departments = TallyOut(many=True, help_text="Those of the caller.")
+    created_at = serializers.DateTimeField()
+    finished_at = serializers.DateTimeField(allow_null=True)
+
+    def to_representation(self, simulated: Simulated) -> Any:
+        return super().to_representation({**vars(simulated.job), "departments": [*_tallies(simulated)]})
+
+
+def _tallies(simulated: Simulated) -> Iterator[dict[str, Any]]:
+    """Without the examples that the caller does not see."""
+    for pk, tally in simulated.found.items():
+        name = simulated.departments.get(pk)
+        examples = {
+            kind: [
+                {
+                    "ticket_id": ticket_id,
+                    "subject": simulated.tickets[ticket_id],
+                    "metric": metric,
+                    "at": datetime.fromisoformat(at),
+                }
+                for ticket_id, metric, at in getattr(tally, kind)
+                if ticket_id in simulated.tickets
+            ]
+            for kind in ("gained_examples", "lost_examples")
+        }
+        yield vars(tally) | examples | {"department": {"id": pk, "name": name} if name else None}
+
+
 class PauseOut(serializers.Serializer[Any]):
     started_at = serializers.DateTimeField()
     ended_at = serializers.DateTimeField(allow_null=True)
@@ -430,3 +509,98 @@ class AtRiskOut(serializers.Serializer[SLAClock]):
     assignee_name = serializers.CharField(allow_null=True)
     department_id = serializers.IntegerField(allow_null=True)
     department_name = serializers.CharField(allow_null=True)
+
+
+class PriorityFigures(FiguresOut):
+    priority = serializers.ChoiceField(choices=Priority.choices, help_text="Of a broken promise, at that instant.")
+
+
+class ChannelFigures(FiguresOut):
+    channel = serializers.ChoiceField(choices=Channel.choices)
+
+
+class DepartmentFigures(FiguresOut):
+    department = PersonName(allow_null=True, help_text="Of a broken promise, when that was noticed.")
+
+
+class AgentFigures(FiguresOut):
+    agent = PersonName(allow_null=True, help_text="Who had it when it was broken, else who has or had the ticket.")
+
+
+class DayFigures(FiguresOut):
+    day = serializers.DateField(help_text="On which it was met or broken (UTC).")
+
+
+class LoadOut(serializers.Serializer[Any]):
+    """Promises that run, by when they end."""
+
+    overdue = serializers.IntegerField(help_text="Broken, and not answered or resolved yet.")
+    within_1_hour = serializers.IntegerField(help_text="Due by then, and not overdue.")
+    within_4_hours = serializers.IntegerField(help_text="Those within the hour included.")
+    within_24_hours = serializers.IntegerField()
+
+
+class DepartmentLoad(LoadOut):
+    department = PersonName(allow_null=True)
+
+
+class LoadsOut(serializers.Serializer[Any]):
+    total = LoadOut()
+    by_department = DepartmentLoad(many=True)
+
+
+class DashboardOut(serializers.Serializer[Any]):
+    """Of tickets that the caller sees. Rows are there for what there was something of."""
+
+    since = serializers.DateField()
+    until = serializers.DateField(help_text="The last day, included.")
+    as_of = serializers.DateTimeField(help_text="When it was added up.")
+    max_age_seconds = serializers.IntegerField(help_text="How old it may be.")
+    total = FiguresOut()
+    by_priority = PriorityFigures(many=True)
+    by_channel = ChannelFigures(many=True)
+    by_department = DepartmentFigures(many=True)
+    by_agent = AgentFigures(many=True, help_text="Agents whose record the caller may read, and what nobody had.")
+    by_day = DayFigures(many=True)
+    load = LoadsOut(help_text="What lies ahead, from `as_of` on.")
+
+    def to_representation(self, dashboard: Dashboard) -> Any:
+        return super().to_representation(
+            {
+                "since": dashboard.during.since,
+                "until": dashboard.during.until,
+                "as_of": dashboard.as_of,
+                "max_age_seconds": settings.KEPT_ANSWER_SECONDS,
+                "total": dashboard.figures[None][None],
+                "by_priority": _named(dashboard.figures["priority"], "priority"),
+                "by_channel": _named(dashboard.figures["channel"], "channel"),
+                "by_department": _people(dashboard.figures["department_id"], "department", dashboard.departments),
+                "by_agent": _people(dashboard.figures["agent_id"], "agent", dashboard.agents),
+                "by_day": _named(dashboard.figures["day"], "day"),
+                "load": {
+                    "total": dashboard.load[0][None],
+                    "by_department": _people(dashboard.load[1], "department", dashboard.departments),
+                },
+            }
+        )
+
+
+class _Row:
+    """Figures with what they are of."""
+
+    def __init__(self, figures: Any, name: str, value: Any) -> None:
+        self._figures = figures
+        setattr(self, name, value)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._figures, name)
+
+
+def _named(figures: Mapping[Any, Any], name: str) -> list[_Row]:
+    return [_Row(counted, name, value) for value, counted in figures.items()]
+
+
+def _people(figures: Mapping[Any, Any], name: str, names: Mapping[int, str]) -> list[_Row]:
+    """Nobody is null; who is not among the names is left out."""
+    known = {pk: {"id": pk, "name": text} for pk, text in names.items()}
+    return [_Row(counted, name, known.get(pk)) for pk, counted in figures.items() if pk is None or pk in known]

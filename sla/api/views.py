@@ -1,14 +1,16 @@
 """Policies, calendars, the promises of a ticket, and what became of them."""
 
+import json
 from typing import Any, ClassVar
 
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.utils.encoders import JSONEncoder
 
 from agents.enums import EVERY_ROLE, Role, Scope
-from sla import selectors
+from sla import dashboard, performance, selectors
 from sla.api import examples
-from sla.api.filters import AtRiskFilter, BreachFilter
+from sla.api.filters import AtRiskFilter, BreachFilter, PeriodFilter
 from sla.api.serializers import (
     Acknowledgment,
     Activation,
@@ -20,6 +22,7 @@ from sla.api.serializers import (
     CalendarOut,
     CalendarUpdate,
     CalendarVersionOut,
+    DashboardOut,
     HolidayImport,
     HolidaysImported,
     PolicyCreate,
@@ -27,12 +30,24 @@ from sla.api.serializers import (
     PolicyOut,
     PolicyUpdate,
     PolicyVersionOut,
+    SimulationCreate,
+    SimulationOut,
     TicketSLAOut,
 )
-from sla.models import Calendar, CalendarVersion, Policy, PolicyApplication, PolicyVersion, SLAAlert, SLAClock
-from sla.services import applying, breaches, calendars, policies
+from sla.models import (
+    Calendar,
+    CalendarVersion,
+    Policy,
+    PolicyApplication,
+    PolicyVersion,
+    Simulation,
+    SLAAlert,
+    SLAClock,
+)
+from sla.services import applying, breaches, calendars, policies, simulating
+from supportdesk.core import kept
 from supportdesk.core.api import trimming
-from supportdesk.core.api.filters import refuse_unknown
+from supportdesk.core.api.filters import read_parameters, refuse_unknown
 from supportdesk.core.api.pagination import Ordering
 from supportdesk.core.api.schema import operation
 from supportdesk.core.api.views import ApiViewSet, expected_version, versioned
@@ -46,7 +61,7 @@ BY_NUMBER = {"-number": Ordering("number", descending=True), "number": Ordering(
 class PolicyViewSet(ApiViewSet):
     allowed: ClassVar = {
         **dict.fromkeys(("list", "retrieve"), READERS),
-        **dict.fromkeys(("create", "partial_update", "activate", "apply"), WRITERS),
+        **dict.fromkeys(("create", "partial_update", "activate", "apply", "simulate"), WRITERS),
     }
     orderings: ClassVar = {"position": Ordering("position"), "id": Ordering("pk")}
     queryset = Policy.objects.none()
@@ -129,6 +144,24 @@ class PolicyViewSet(ApiViewSet):
         job = applying.request(policy_id=pk, **self.read(ApplicationCreate), by=self.actor, now=self.now)
         return Response(ApplicationOut(job).data, status=202)
 
+    @operation(
+        "Simulate a policy",
+        takes=SimulationCreate,
+        request_example=examples.SIMULATION_CREATE,
+        returns=SimulationOut,
+        example=examples.SIMULATION,
+        status=202,
+        errors=[simulating.StillSimulating],
+    )
+    def simulate(self, request: Request, pk: int) -> Response:
+        """What the draft, or another version or other hours, would have meant for the tickets of the last days: which
+        promises would have been broken and were not, and the other way round. Changes nothing. A job in batches: its
+        progress, and what it finds, is at `/api/sla/simulations/{id}`.
+        """
+        job = simulating.request(policy_id=pk, **self.read(SimulationCreate), by=self.actor, now=self.now)
+        simulated = selectors.simulated(job.pk, actor=self.actor)
+        return Response(SimulationOut().to_representation(simulated), status=202)
+
     def _detail(self, pk: int, *, status: int = 200) -> Response:
         serializer = PolicyDetail(context={"actor": self.actor})
         wanted = trimming.wanted_of(self.request, serializer)
@@ -167,6 +200,18 @@ class ApplicationViewSet(ApiViewSet):
         if job is None:
             raise NotFound
         return Response(ApplicationOut(job).data)
+
+
+class SimulationViewSet(ApiViewSet):
+    allowed: ClassVar = {"retrieve": READERS}
+    queryset = Simulation.objects.none()
+
+    @operation("Get a simulation", returns=SimulationOut, example=examples.SIMULATION, trims=())
+    def retrieve(self, request: Request, pk: int) -> Response:
+        """How far it is, and what it found so far of the departments of the caller."""
+        refuse_unknown(request, ())
+        simulated = selectors.simulated(pk, actor=self.actor)
+        return Response(SimulationOut().to_representation(simulated))
 
 
 class CalendarViewSet(ApiViewSet):
@@ -319,3 +364,24 @@ class AtRiskViewSet(ApiViewSet):
         sees.
         """
         return self.page(selectors.at_risk(self.actor, now=self.now), AtRiskOut)
+
+
+class DashboardViewSet(ApiViewSet):
+    allowed: ClassVar = {"retrieve": READERS}
+    filterset_class = PeriodFilter
+    queryset = SLAClock.objects.none()
+
+    @operation("Get the dashboard", returns=DashboardOut, example=examples.DASHBOARD, filtered=True, trims=())
+    def retrieve(self, request: Request) -> Response:
+        """How promises were kept on tickets that the caller sees, and what lies ahead. Up to a minute old."""
+        actor, now = self.actor, self.now
+        during = performance.period(**read_parameters(request, PeriodFilter), now=now)
+
+        def made() -> str:
+            found = dashboard.dashboard(actor, during, now=now)
+            return json.dumps(DashboardOut().to_representation(found), cls=JSONEncoder)
+
+        text = kept.answer(
+            dashboard.KIND, key=[*actor.sight, during.since, during.until], groups=[dashboard.KIND], make=made
+        )
+        return Response(json.loads(text))

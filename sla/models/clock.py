@@ -6,6 +6,7 @@ from django.contrib.postgres.constraints import ExclusionConstraint
 from django.contrib.postgres.fields import DateTimeRangeField, RangeBoundary, RangeOperators
 from django.db import models
 from django.db.models import F, Func, Q
+from django.db.models.functions import Coalesce
 
 from agents.enums import Scope
 from sla.clock import Metric, State
@@ -110,6 +111,12 @@ class SLAClock(models.Model):
                 fields=["due_at", "id"],
                 condition=Q(state=State.RUNNING.value, warned_at__isnull=False),
                 name="clock_at_risk",
+            ),
+            models.Index(fields=["due_at"], condition=Q(state=State.BREACHED.value), name="clock_overdue"),
+            models.Index(
+                Coalesce("breached_at", "stopped_at"),
+                condition=Q(breached_at__isnull=False) | Q(state=State.MET.value),
+                name="clock_decided",
             ),
         ]
 

@@ -16,7 +16,7 @@ from sla.enums import JobState, VersionState
 from sla.events import ApplicationBegun, SLAPolicyApplied
 from sla.models import PolicyApplication, TicketSLA
 from sla.models.clock import TicketSLAQuerySet
-from sla.services import policies, records
+from sla.services import clocks, policies, records
 from sla.services.calendars import active_version
 from sla.services.records import Row
 from sla.services.rights import author, refuse_others
@@ -97,7 +97,7 @@ def _next_batch(job: PolicyApplication, *, by: Actor, now: datetime) -> int:
         _count(job, [stored.row.found(now) for stored in record.stored], rows)
     if not job.preview:
         TicketSLA.objects.filter(pk__in=ids).update(**new)
-        records.update(wound)
+        clocks.settle(wound)
         facts = [Fact(event=SLAPolicyApplied(subject_id=record.ticket_id, **new), at=now) for record in moved]
         emit_facts(facts, by=by)
     return len(moved)

@@ -20,6 +20,7 @@ from supportdesk.core.events import emit
 
 Week = Sequence[Sequence[Sequence[int]]]
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+NO_HOLIDAYS: Mapping[date, str] = {}
 MOST_INTERVALS = 12  # a day
 MOST_HOLIDAYS = 1_000
 MOST_YEARS = 10
@@ -40,7 +41,7 @@ def create_calendar(
     Raises Forbidden, InvalidInput (timezone, week, holidays), CalendarNameTaken.
     """
     refuse_others(by)
-    content = _content(timezone, week, holidays or {})
+    content = checked_hours(timezone, week, holidays or {})
     with transaction.atomic():
         calendar = Calendar(name=name, created_at=now, updated_at=now)
         _save(calendar)
@@ -63,7 +64,7 @@ def update_calendar(
         check_version(calendar, expected_version)
         present = active_version(calendar)
         given = {name: changes.get(name, value) for name, value in _present(present).items()}
-        content = _content(**given)
+        content = checked_hours(**given)
         changed = {name for name in VERSIONED if content[name] != getattr(present, name)}
         if changes.get("name", calendar.name) != calendar.name:
             calendar.name = changes["name"]
@@ -130,7 +131,7 @@ def check_hours(timezone: str, week: Week, holidays: Mapping[date, str]) -> None
         raise InvalidInput(errors[0].detail, errors=errors)
 
 
-def _content(timezone: str, week: Week, holidays: Mapping[date, str]) -> dict[str, Any]:
+def checked_hours(timezone: str, week: Week, holidays: Mapping[date, str] = NO_HOLIDAYS) -> dict[str, Any]:
     """The columns of a version. Raises InvalidInput."""
     check_hours(timezone, week, holidays)
     return {

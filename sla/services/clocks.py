@@ -1,6 +1,6 @@
 """A ticket's clocks from its creation on, moved in the transaction of whatever moves them."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -14,7 +14,9 @@ from sla.conditions import Candidate, Case, choose
 from sla.enums import VersionState
 from sla.models import CalendarVersion, PolicyVersion, TicketSLA
 from sla.services import records
+from sla.services.records import Record, Row
 from tickets.models import Ticket
+from tickets.services import ranking
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,21 +40,40 @@ def start(*, ticket_id: int, priority: str, now: datetime) -> None:
 def recompute(ticket_ids: Sequence[int], *, now: datetime) -> int:
     """Winds the clocks of these tickets through all that happened to them; returns how many rows changed.
 
-    The caller holds the tickets' locks. Tickets without promises stay without. Never touches the tickets themselves.
+    The caller holds the tickets' locks. Tickets without promises stay without. Of the tickets only the rank is touched.
     """
     found = records.read(ticket_ids)
-    return records.update((record, record.wind(now)) for record in found)
+    return settle([(record, record.wind(now)) for record in found])
+
+
+def settle(wound: Sequence[tuple[Record, Sequence[Row]]]) -> int:
+    """Makes the table and the ranks of the locked tickets say what these clocks say; returns how many rows changed."""
+    changed = records.update(wound)
+    ends = ((record, records.next_end(rows)) for record, rows in wound)
+    ranking.promise({record.ticket_id: end for record, end in ends if end != record.promised_at})
+    return changed
 
 
 def promises(ticket_ids: Iterable[int]) -> dict[int, Promise]:
     """What each of the tickets would be promised now: one statement."""
-    cases = (
+    found = {}
+    for pk, case, candidates in cases(ticket_ids):
+        chosen = choose(case, candidates)
+        if chosen is not None:
+            found[pk] = Promise(
+                policy_version_id=chosen.policy_version_id, calendar_version_id=chosen.calendar_version_id
+            )
+    return found
+
+
+def cases(ticket_ids: Iterable[int]) -> Iterator[tuple[int, Case, list[Candidate]]]:
+    """What is asked of each of the tickets, and the active policies that ask, in their order: one statement."""
+    rows = (
         Ticket.objects.filter(pk__in=list(ticket_ids))
         .annotate(tier=F("customer__tier"), candidates=ArraySubquery(_candidates()))
         .values_list("pk", "priority", "channel", "category", "tags", "department_id", "tier", "candidates")
     )
-    found = {}
-    for pk, priority, channel, category, tags, department_id, tier, candidates in cases:
+    for pk, priority, channel, category, tags, department_id, tier, candidates in rows:
         case = Case(
             priority=priority,
             channel=channel,
@@ -61,16 +82,11 @@ def promises(ticket_ids: Iterable[int]) -> dict[int, Promise]:
             tier=tier,
             department_id=department_id,
         )
-        chosen = choose(case, (Candidate(**candidate) for candidate in candidates))
-        if chosen is not None:
-            found[pk] = Promise(
-                policy_version_id=chosen.policy_version_id, calendar_version_id=chosen.calendar_version_id
-            )
-    return found
+        yield pk, case, [Candidate(**candidate) for candidate in candidates]
 
 
 def begin(chosen: dict[int, Promise], happened: Mapping[int, Sequence[Fact]], *, now: datetime) -> None:
-    """Writes promises and clocks for tickets that have none, from the first fact of each on."""
+    """Writes promises and clocks for locked tickets that have none, from the first fact of each on."""
     slas = [
         TicketSLA(
             ticket_id=ticket_id,
@@ -80,12 +96,12 @@ def begin(chosen: dict[int, Promise], happened: Mapping[int, Sequence[Fact]], *,
         )
         for ticket_id, promise in chosen.items()
     ]
-    clocks = [
-        (sla.ticket_id, row)
+    wound = {
+        sla.ticket_id: records.wind(happened[sla.ticket_id], sla.policy_version_id, sla.calendar_version_id, now=now)
         for sla in slas
-        for row in records.wind(happened[sla.ticket_id], sla.policy_version_id, sla.calendar_version_id, now=now)
-    ]
-    records.insert(slas, clocks)
+    }
+    records.insert(slas, [(ticket_id, row) for ticket_id, rows in wound.items() for row in rows])
+    ranking.promise({ticket_id: records.next_end(rows) for ticket_id, rows in wound.items()})
 
 
 def _candidates() -> QuerySet[Any]:

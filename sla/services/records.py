@@ -41,8 +41,10 @@ RETURNING id
 
 # Written out, because this is read at every message: to compose it anew each time takes longer than to answer it.
 _READ = """
-SELECT promised.ticket_id, promised.policy_version_id, promised.calendar_version_id, happened.facts, clocks.clocks
+SELECT promised.ticket_id, promised.policy_version_id, promised.calendar_version_id, ticket.promised_at,
+    happened.facts, clocks.clocks
 FROM sla_ticketsla promised
+JOIN tickets_ticket ticket ON ticket.id = promised.ticket_id
 CROSS JOIN LATERAL (
     SELECT coalesce(json_agg(json_build_object('id', id, 'name', name, 'at', at, 'payload', payload) ORDER BY id),
         '[]')::text AS facts
@@ -125,13 +127,16 @@ class Stored:
 
 @dataclass(frozen=True, kw_only=True)
 class Record:
-    """What a ticket was promised, what happened to it, and how its clocks stand in the table."""
+    """What a ticket was promised, what happened to it, how its clocks stand in the table, and what its rank knows of
+    them.
+    """
 
     ticket_id: int
     policy_version_id: int
     calendar_version_id: int
     history: History
     stored: Sequence[Stored]
+    promised_at: datetime | None
 
     def wind(self, now: datetime) -> list[Row]:
         """The clocks as they should stand. Time does not run backwards: `now` is not before what was heard last."""
@@ -142,6 +147,11 @@ class Record:
 def wind(happened: Iterable[Fact], policy_version_id: int, calendar_version_id: int, *, now: datetime) -> list[Row]:
     policy, hours = versions.policy(policy_version_id), versions.hours(calendar_version_id)
     return [Row.of(wound) for wound in clock.clocks(happened, policy=policy, hours=hours, now=now)]
+
+
+def next_end(rows: Iterable[Row]) -> datetime | None:
+    """When the next of the running promises ends, or ended; None when none runs."""
+    return min((row.due_at for row in rows if row.running_since is not None and row.due_at is not None), default=None)
 
 
 def read(ticket_ids: Iterable[int]) -> list[Record]:
@@ -155,8 +165,9 @@ def read(ticket_ids: Iterable[int]) -> list[Record]:
                 calendar_version_id=calendar_version_id,
                 history=facts.read({**fact, "at": _instant(fact["at"])} for fact in json.loads(happened)),
                 stored=[_stored(row) for row in json.loads(rows)],
+                promised_at=promised_at,
             )
-            for ticket_id, policy_version_id, calendar_version_id, happened, rows in cursor.fetchall()
+            for ticket_id, policy_version_id, calendar_version_id, promised_at, happened, rows in cursor.fetchall()
         ]
 
 

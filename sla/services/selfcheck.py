@@ -50,7 +50,11 @@ def _evidence(ticket_ids: list[int]) -> set[tuple[int, str, int, str]]:
 
 
 def _differs(record: Record, evidence: set[tuple[int, str, int, str]], now: datetime) -> bool:
-    """Both sides as they are once everything is raised that is due; and what is marked as raised has its evidence."""
+    """Both sides as they are once everything is raised that is due; what is marked as raised has its evidence; and the
+    ticket is ranked by the promise that ends next.
+    """
+    if record.promised_at != records.next_end(one.row for one in record.stored):
+        return True
     wound = {(row.metric, row.cycle): row for row in record.wind(now)}
     stored = {(one.row.metric, one.row.cycle): one.row.found(now) for one in record.stored}
     return wound != stored or any(not _sound(record.ticket_id, one, evidence) for one in record.stored)

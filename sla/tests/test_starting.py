@@ -94,7 +94,7 @@ def test_starting_takes_the_same_statements_for_one_and_ten() -> None:
         with counted_statements() as taken:
             starting.start_open(ids, by=IMPORT, now=GO_LIVE)
         counts.append(len(taken))
-    assert counts[0] == counts[1] == 4  # tickets, promises, facts, clocks
+    assert counts[0] == counts[1] == 5  # tickets, promises, facts, clocks, ends of promises
 
 
 def test_a_played_history_is_wound_from_its_beginning_and_raised_quietly() -> None:

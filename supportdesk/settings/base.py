@@ -5,6 +5,7 @@ database, Redis and the secrets may come from what the embedded servers wrote be
 from there and refuses to boot when something is missing or weak.
 """
 
+import json
 import os
 from datetime import timedelta
 from ipaddress import IPv4Network, IPv6Network, ip_network
@@ -376,6 +377,19 @@ SPECTACULAR_SETTINGS = {
 
 # Region for phone numbers written without a country code (ISO 3166-1 alpha-2); empty: such numbers are refused.
 PHONE_REGION: str = env.str("SUPPORTDESK_PHONE_REGION", default="")
+
+# The order of work, in minutes: how long each priority waits before it is too long, and the head start that a reason
+# gives, at `most` all together; an urgent ticket always has that. A file (JSON) holds others, with a version of their
+# own: ranks say by which they were written, and `manage.py rerank` brings them up to date.
+RANK_WEIGHTS: dict[str, Any] = {
+    "version": 1,
+    "patience": {"urgent": 30, "high": 120, "normal": 480, "low": 1_440},  # the default first-response targets
+    "vip": 60,
+    "alert": 60,
+    "most": 120,
+}
+if RANK_WEIGHTS_FILE := env.str("SUPPORTDESK_RANK_WEIGHTS", default=""):
+    RANK_WEIGHTS = json.loads(Path(RANK_WEIGHTS_FILE).read_text())
 
 # How much of an agent's capacity a ticket takes that waits for its customer, in hundredths of an open one.
 PENDING_LOAD = round(100 * env.float("SUPPORTDESK_PENDING_LOAD", default=0.25))

@@ -13,6 +13,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection
 from django.test import Client
 from django.urls import URLResolver
+from django.utils import timezone
 
 from agents import structure
 from agents.models import Agent, ApiKey, Department, Specialization
@@ -20,7 +21,7 @@ from agents.tests.builders import PASSWORD, SYSTEM, actor_of, make_agent, make_k
 from customers.models import Customer
 from customers.tests.builders import make_customer
 from sla.models import Calendar, SLAAlert
-from sla.services import applying, policies
+from sla.services import applying, policies, simulating
 from sla.tests.builders import make_policy, minutes, raise_due
 from supportdesk.core.actor import Actor
 from supportdesk.core.errors import Conflict
@@ -30,7 +31,7 @@ from supportdesk.management.commands import migrate
 from supportdesk.tests.client import Api
 from supportdesk.urls import urlpatterns
 from tickets.models import Attachment, SavedView, Ticket
-from tickets.services import assignment, attachments, conversation, saved_views
+from tickets.services import assignment, attachments, conversation, saved_views, topic_alerts
 from tickets.tests.builders import make_ticket, say
 
 pytestmark = pytest.mark.django_db
@@ -85,10 +86,18 @@ def promised(ticket: Ticket, by: Actor) -> dict[str, int]:
     policy, applied = make_policy(now), make_policy(now)
     policies.update_policy(policy_id=policy.pk, changes={"warning_percent": 50}, by=by, now=now)
     job = applying.request(policy_id=applied.pk, preview=True, by=by, now=now)
+    simulation = simulating.request(policy_id=applied.pk, by=by, now=now)
     raise_due(now + timedelta(days=90))
     breach = SLAAlert.objects.filter(ticket=ticket).breaches().earliest("pk")
     calendar = Calendar.objects.earliest("pk")
-    return {"policy": policy.pk, "calendar": calendar.pk, "job": job.pk, "breach": breach.pk}
+    ids = {"policy": policy.pk, "calendar": calendar.pk, "job": job.pk, "breach": breach.pk}
+    ends_at = now + timedelta(hours=1)
+    alert = topic_alerts.begin(tag="outage", minutes=5, ends_at=ends_at, by=by, now=now)
+    return ids | {"simulation": simulation.pk, "alert": alert.pk}
+
+
+def tomorrow() -> str:
+    return (timezone.now() + timedelta(days=1)).isoformat()
 
 
 def api_routes(*methods: str) -> set[tuple[str, str]]:
@@ -147,8 +156,10 @@ NOT_READS: dict[str, Read] = {
     "api/agents/<id:pk>/queue": lambda w: f"/api/agents/{w.me.pk}/queue",
     "api/sla/at-risk": lambda w: "/api/sla/at-risk",
     "api/sla/breaches": lambda w: "/api/sla/breaches",
+    "api/sla/dashboard": lambda w: "/api/sla/dashboard",
     "api/sla/tickets/<id:pk>": lambda w: f"/api/sla/tickets/{w.ticket.pk}",
     "api/sla/applications/<id:pk>": lambda w: f"/api/sla/applications/{w.ids['job']}",
+    "api/sla/simulations/<id:pk>": lambda w: f"/api/sla/simulations/{w.ids['simulation']}",
     "api/sla/calendars": lambda w: "/api/sla/calendars",
     "api/sla/calendars/<id:pk>": lambda w: f"/api/sla/calendars/{w.ids['calendar']}",
     "api/sla/calendars/<id:pk>/versions": lambda w: f"/api/sla/calendars/{w.ids['calendar']}/versions",
@@ -157,9 +168,12 @@ NOT_READS: dict[str, Read] = {
     "api/sla/policies/<id:pk>/versions": lambda w: f"/api/sla/policies/{w.ids['policy']}/versions",
     "api/tickets/<id:pk>/assignments": lambda w: f"/api/tickets/{w.held.pk}/assignments",
     "api/agents/available": lambda w: "/api/agents/available",
+    "api/tickets/<id:pk>/rank": lambda w: f"/api/tickets/{w.ticket.pk}/rank",
     "api/tickets/<id:pk>/events": lambda w: f"/api/tickets/{w.ticket.pk}/events",
     "api/agents": lambda w: "/api/agents",
     "api/agents/<id:pk>": lambda w: f"/api/agents/{w.me.pk}",
+    "api/topic-alerts": lambda w: "/api/topic-alerts",
+    "api/topic-alerts/<id:pk>": lambda w: f"/api/topic-alerts/{w.ids['alert']}",
     "api/api-keys": lambda w: "/api/api-keys",
     "api/views": lambda w: "/api/views",
     "api/views/<id:pk>": lambda w: f"/api/views/{w.view.pk}",
@@ -431,6 +445,18 @@ WRITES: dict[tuple[str, str], tuple[Ask, list[str]]] = {
     ("POST", "api/sla/policies/<id:pk>/apply"): (
         lambda w: (f"/api/sla/policies/{w.ids['policy']}/apply", {"preview": True}),
         ["sla_policy.application_begun"],
+    ),
+    ("POST", "api/sla/policies/<id:pk>/simulate"): (
+        lambda w: (f"/api/sla/policies/{w.ids['policy']}/simulate", {"days": 7}),
+        ["sla_policy.simulation_begun"],
+    ),
+    ("POST", "api/topic-alerts"): (
+        lambda w: ("/api/topic-alerts", {"phrase": MARK, "minutes": 30, "ends_at": tomorrow()}),
+        ["topic_alert.begun"],
+    ),
+    ("POST", "api/topic-alerts/<id:pk>/end"): (
+        lambda w: (f"/api/topic-alerts/{w.ids['alert']}/end", {}),
+        ["topic_alert.ended"],
     ),
     ("POST", "api/views"): (lambda w: ("/api/views", {"name": MARK, "query": {}}), ["saved_view.changed"]),
     ("PATCH", "api/views/<id:pk>"): (lambda w: (f"/api/views/{w.view.pk}", {"name": MARK}), ["saved_view.changed"]),

@@ -46,6 +46,7 @@ SEED = {
     ("GET", "api/sla/tickets/<id:pk>"),
     ("GET", "api/sla/breaches"),
     ("GET", "api/sla/at-risk"),
+    ("GET", "api/sla/dashboard"),
 }
 
 

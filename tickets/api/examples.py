@@ -163,3 +163,35 @@ ATTACHMENT = {
     "sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
     "created_at": "2026-11-24T09:19:58Z",
 }
+RANK_PARTS = {
+    "rank_at": "2026-11-24T10:12:44Z",
+    "begin_at": "2026-11-24T09:12:44Z",
+    "parts": [
+        {"part": "patience", "seconds": 7_200.0, "why": "That is too long after 2 h, as its priority is high."},
+        {"part": "vip", "seconds": -3_600.0, "why": "Its customer is a VIP: 1 h earlier."},
+    ],
+    "sentence": "Its customer has waited since 2026-11-24 09:12 UTC. That is too long after 2 h, as its priority is "
+    "high. Its customer is a VIP: 1 h earlier.",
+    "stale": False,
+}
+RANK = RANK_PARTS | {
+    "ticket_id": 123,
+    "weights_version": 1,
+    "ahead": None,
+    "behind": {
+        "ticket_id": 119,
+        "decided_by": "vip",
+        "sentence": "123 comes before 119, by 25 min; what decides is that its customer is a VIP.",
+    },
+}
+TOPIC_ALERT_CREATE = {"phrase": "card declined", "minutes": 45, "ends_at": "2026-11-25T18:00:00Z", "department_id": 2}
+TOPIC_ALERT = {
+    "id": 6,
+    "phrase": "card declined",
+    "tag": "",
+    "department": {"id": 2, "name": "Billing"},
+    "minutes": 45,
+    "ends_at": "2026-11-25T18:00:00Z",
+    "created_by": {"id": 3, "name": "Sofia Lind"},
+    "created_at": "2026-11-24T09:10:00Z",
+}

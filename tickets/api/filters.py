@@ -93,3 +93,25 @@ class TicketFilter(HistoryFilter):
         if value == ME:
             return queryset.filter(assignee_id=actor.id)
         return queryset.filter(assignee_id=value) if value else queryset
+
+
+class _ExplainField(forms.CharField):
+    def clean(self, value: Any) -> Any:
+        text = super().clean(value)
+        if text not in {"", "1"}:
+            raise ValidationError("Must be 1, or left out.", code="invalid_choice")
+        return text
+
+
+class _Explain(filters.Parameter):
+    field_class = _ExplainField
+    schema = {"type": "string", "enum": ["1"]}
+
+
+class ListFilter(TicketFilter):
+    """As a filter of tickets, and whether the list says why it is in this order."""
+
+    explain = _Explain(method="unchanged", help_text="Adds `rank` to each ticket; only in the order of work.")
+
+    def unchanged(self, queryset: TicketQuerySet, name: str, value: str) -> TicketQuerySet:
+        return queryset

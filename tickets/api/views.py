@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any, ClassVar, cast
 
 from django.db.models import Prefetch, QuerySet, prefetch_related_objects
@@ -23,12 +24,12 @@ from supportdesk.core.api.pagination import Ordering
 from supportdesk.core.api.renderers import FileRenderer
 from supportdesk.core.api.schema import operation
 from supportdesk.core.api.views import ApiViewSet, expected_version, versioned
-from supportdesk.core.errors import StaleVersion
+from supportdesk.core.errors import InvalidInput, StaleVersion
 from supportdesk.core.models import Event
 from tickets import audit, lists, search, selectors
 from tickets.api import examples, export
 from tickets.api.detail import represent, tells_of_customer
-from tickets.api.filters import HistoryFilter, TicketFilter
+from tickets.api.filters import HistoryFilter, ListFilter, TicketFilter
 from tickets.api.serializers import (
     BulkResults,
     BulkUpdate,
@@ -39,12 +40,14 @@ from tickets.api.serializers import (
     MessagePosted,
     NoteCreate,
     NoteOut,
+    RankOut,
     TicketCreate,
     TicketDetail,
     TicketRow,
     TicketUpdate,
 )
 from tickets.enums import Sender
+from tickets.explaining import between, explain
 from tickets.models import Attachment, Message, Note, Ticket
 from tickets.services import bulk, conversation, lifecycle
 from tickets.services.conversation import NewerMessages
@@ -72,8 +75,11 @@ class TicketViewSet(ApiViewSet):
         **dict.fromkeys(("create", "partial_update", "destroy", "bulk"), WRITERS),
     }
     orderings: ClassVar = {"rank": Ordering("rank_at"), **BY_TIME}
-    filterset_class = TicketFilter
     queryset = Ticket.objects.none()
+
+    @property
+    def filterset_class(self) -> type[TicketFilter]:
+        return ListFilter if self.action == "list" else TicketFilter
 
     @operation("List tickets", returns=FoundTicket(many=True), example=examples.ROW)
     def list(self, request: Request) -> Response:
@@ -112,6 +118,19 @@ class TicketViewSet(ApiViewSet):
         return self.request.query_params.get("q", "").strip()
 
     def beside(self, rows: Sequence[Any]) -> dict[str, Any]:
+        return self._highlights(rows) | self._ranks(rows)
+
+    def _ranks(self, rows: Sequence[Any]) -> dict[str, Any]:
+        """Why the rows are in this order, where that is asked for. Raises InvalidInput in any other order."""
+        parameters = self.request.query_params
+        if "explain" not in parameters:
+            return {}
+        if parameters.get("ordering", "rank") != "rank":
+            raise InvalidInput.on("explain", "Explains the order of work; leave the ordering out.", "out_of_place")
+        decided = {behind.pk: str(between(ahead, behind)[0]) for ahead, behind in pairwise(rows)}
+        return {"ranks": {ticket.pk: explain(ticket) for ticket in rows}, "decided_by": decided}
+
+    def _highlights(self, rows: Sequence[Any]) -> dict[str, Any]:
         wanted = trimming.wanted_of(self.request, FoundTicket())
         if not self._text or (wanted is not None and "highlight" not in wanted):
             return {}
@@ -272,6 +291,19 @@ class MessageViewSet(OnTicketViewSet):
             prefetch_related_objects([posted.message], Prefetch("attachments", Attachment.objects.none()))
         body = {**MessageOut(posted.message).data, "follow_up": posted.follow_up}
         return Response(body, status=201)
+
+
+class RankViewSet(ApiViewSet):
+    allowed: ClassVar = {"retrieve": READERS}
+    queryset = Ticket.objects.none()
+
+    @operation("Explain a ticket's rank", returns=RankOut, example=examples.RANK, trims=())
+    def retrieve(self, request: Request, pk: int) -> Response:
+        """Why it stands where it stands in the order of work, and what decides between it and its neighbours."""
+        refuse_unknown(request, ())
+        ranked = selectors.ranked(ticket_id=pk, actor=self.actor)
+        serializer = RankOut(context={"ranked": ranked})
+        return versioned(serializer.to_representation(explain(ranked.ticket)), ranked.ticket.version)
 
 
 class NoteViewSet(OnTicketViewSet):

@@ -4,6 +4,7 @@ from tickets.models.conversation import Message, Note
 from tickets.models.saved_view import SavedView
 from tickets.models.search import TicketText
 from tickets.models.ticket import Ticket
+from tickets.models.topic_alert import TopicAlert
 from tickets.models.watch import Watch
 
 __all__ = [
@@ -15,5 +16,6 @@ __all__ = [
     "SavedView",
     "Ticket",
     "TicketText",
+    "TopicAlert",
     "Watch",
 ]

@@ -47,6 +47,11 @@ class Assignment(models.Model):
         ]
         indexes: ClassVar = [
             models.Index(fields=["agent", "assigned_at"], name="assignment_agent_time"),  # who got one last, and when
+            models.Index(
+                fields=["previous_agent", "assigned_at"],
+                condition=Q(previous_agent__isnull=False),
+                name="assignment_previous_time",
+            ),
         ]
 
     def __str__(self) -> str:

@@ -1,7 +1,7 @@
 """The ticket."""
 
 from collections.abc import Collection, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import reduce
 from operator import or_
 from typing import ClassVar
@@ -17,8 +17,9 @@ from agents.enums import Scope
 from agents.models import Agent, Department
 from customers.models import Customer
 from supportdesk.core.actor import Actor, ActorKind
+from tickets import weights
 from tickets.enums import Category, Channel, Priority, Status
-from tickets.ordering import DONE_FROM, Standing, rank_at
+from tickets.ordering import DONE_FROM, Rank, Standing, rank
 from tickets.status import DONE
 
 MAX_TAGS = 30
@@ -127,6 +128,11 @@ class Ticket(models.Model):
     queued_at = models.DateTimeField(null=True, help_text="Since when it waits for an agent who can take it.")
     last_activity_at = models.DateTimeField(help_text="Newest message.")
     rank_at = models.DateTimeField(help_text="Orders the work, earliest first; see tickets.ordering.")
+    rank_version = models.PositiveSmallIntegerField(default=0, db_default=0, help_text="Of the weights it was made by.")
+    promised_at = models.DateTimeField(null=True, help_text="When the next of its running promises ends.")
+    vip = models.BooleanField(default=False, db_default=False, help_text="Whether its customer is one.")
+    lift_minutes = models.PositiveIntegerField(default=0, db_default=0, help_text="What a topic alert gives it.")
+    lift_until = models.DateTimeField(null=True, help_text="When that ends.")
     first_response_at = models.DateTimeField(null=True, help_text="First public reply by a person.")
     resolved_at = models.DateTimeField(null=True, help_text="When it was last resolved or closed, while it is.")
     archived_at = models.DateTimeField(null=True)
@@ -160,6 +166,10 @@ class Ticket(models.Model):
                 name="ticket_done_ranks_last",
             ),
             models.CheckConstraint(condition=Q(updated_at__gte=F("created_at")), name="ticket_updated_once_created"),
+            models.CheckConstraint(
+                condition=Q(lift_minutes=0, lift_until__isnull=True) | Q(lift_minutes__gt=0, lift_until__isnull=False),
+                name="ticket_lift_ends",
+            ),
             models.CheckConstraint(
                 condition=Q(satisfaction_rating__isnull=True) | Q(satisfaction_rating__range=(1, 5)),
                 name="ticket_rating_range",
@@ -203,6 +213,13 @@ class Ticket(models.Model):
                 "rank_at", name="ticket_unassigned", condition=Q(resolved_at__isnull=True, assignee__isnull=True)
             ),
             _covering("rank_at", name="ticket_queued", condition=Q(queued_at__isnull=False)),
+            models.Index(fields=["lift_until", "id"], condition=Q(lift_until__isnull=False), name="ticket_lift"),
+            models.Index(
+                fields=["assignee", "resolved_at"],
+                include=["satisfaction_rating"],
+                condition=Q(resolved_at__isnull=False, assignee__isnull=False),
+                name="ticket_handled",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -214,13 +231,20 @@ class Ticket(models.Model):
             priority=Priority(self.priority),
             waiting_since=self.waiting_since,
             last_activity_at=self.last_activity_at,
+            promised_at=self.promised_at,
+            vip=self.vip,
+            lift=timedelta(minutes=self.lift_minutes),
         )
+
+    def rank(self) -> Rank:
+        """By the weights in force, in its parts."""
+        return rank(self.standing(), weights.current())
+
+    def rerank(self) -> None:
+        """Sets `rank_at` from the facts it depends on; the caller saves it, with `rank_version`."""
+        self.rank_at, self.rank_version = self.rank().at, weights.current().version
 
     def touch(self, now: datetime) -> None:
         """One version more, written at `now` though never before it was made; the caller saves."""
         self.version += 1
         self.updated_at = max(now, self.created_at)
-
-    def rerank(self) -> None:
-        """Sets `rank_at` from the facts it depends on; the caller saves."""
-        self.rank_at = rank_at(self.standing())

@@ -13,7 +13,7 @@ from supportdesk.core.events import emit
 from tickets.enums import Category, Channel, Priority, Sender, Status
 from tickets.events import FollowUpOpened, MessageAdded, NoteAdded, TicketStatusChanged
 from tickets.models import Message, Note, Ticket
-from tickets.services import lifecycle
+from tickets.services import lifecycle, ranking
 from tickets.status import REOPENED_BY_CUSTOMER
 
 NEWER_SHOWN = 20
@@ -166,6 +166,8 @@ def _append(ticket: Ticket, message: Message, *, by: Actor) -> Message:
             lifecycle.set_status(ticket, Status.OPEN, now=now)
         ticket.waiting_since = ticket.waiting_since or now
     lifecycle.save(ticket, "last_position", "last_activity_at", "first_response_at", now=now)
+    if message.sender == Sender.CUSTOMER:
+        ranking.lift([ticket.pk], now=now)
     added = MessageAdded(
         subject_id=ticket.pk,
         message_id=message.pk,

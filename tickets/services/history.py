@@ -11,6 +11,7 @@ from typing import Any
 
 from django.db import transaction
 
+from customers.enums import Tier
 from customers.models import Customer
 from supportdesk.core.actor import Actor
 from supportdesk.core.changes import check_version, differing
@@ -19,7 +20,7 @@ from tickets import lists
 from tickets.enums import Category, Channel, Priority, Sender, Status
 from tickets.events import MessageAdded, TicketCreated, TicketStatusChanged, TicketUpdated
 from tickets.models import Message, Ticket
-from tickets.services import lifecycle
+from tickets.services import lifecycle, ranking
 from tickets.status import DONE
 
 
@@ -97,6 +98,7 @@ def update_past_ticket(ticket_id: int, past: PastTicket, *, by: Actor, now: date
             lifecycle.save(ticket, "last_position", "last_activity_at", now=now)
             emit(_said(message), by=by, at=now)
         ticket = lifecycle.update_ticket(ticket_id=ticket_id, changes=past.updatable(), by=by, now=now)
+        ticket.refresh_from_db(fields=ranking.WRITTEN)
         _take_times(ticket, past, by=by, now=now)
         return ticket
 
@@ -130,6 +132,7 @@ def _ticket(past: PastTicket, now: datetime) -> Ticket:
         source=past.source,
         external_id=past.external_id,
         satisfaction_rating=past.satisfaction_rating,
+        vip=past.customer.tier == Tier.VIP,
         last_position=2 if past.resolution else 1,
         waiting_since=past.created_at if past.status == Status.OPEN else None,
         last_activity_at=_resolution_at(past) if past.resolution else past.created_at,

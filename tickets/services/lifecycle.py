@@ -7,6 +7,7 @@ from typing import Any
 from django.db import IntegrityError, transaction
 
 from agents.models import Department
+from customers.enums import Tier
 from customers.models import Customer
 from customers.services import refuse_erased
 from supportdesk.core.actor import Actor
@@ -25,10 +26,11 @@ from tickets.events import (
     TicketUpdated,
 )
 from tickets.models import Message, Ticket
-from tickets.services import assignment
+from tickets.services import assignment, ranking
 from tickets.status import DONE, check_transition
 
 RANKED_FIELDS = frozenset({"status", "priority"})
+LIFTED_BY = frozenset({"subject", "tags", "department"})  # what topic alerts are about, besides what is written
 
 
 class ExternalIdTaken(Conflict):
@@ -79,6 +81,7 @@ def create_ticket(
         source=source,
         external_id=external_id,
         follow_up_of=follow_up_of,
+        vip=customer.tier == Tier.VIP,
         last_position=1,
         waiting_since=now,
         last_activity_at=now,
@@ -93,7 +96,9 @@ def create_ticket(
             message = Message.objects.create(
                 ticket=ticket, position=1, sender=Sender.CUSTOMER, body=description, channel=channel, created_at=now
             )
+            ranking.lift([ticket.pk], now=now)
             emit(*_birth(ticket, message), by=by, at=now)
+            ticket.refresh_from_db(fields=ranking.WRITTEN)
     except IntegrityError as error:
         if "ticket_external_id_unique" not in str(error):
             raise
@@ -124,6 +129,8 @@ def update_ticket(
         for name in changed - {"status"}:
             setattr(ticket, name, changes[name])
         save(ticket, *changed, now=now, left=left)
+        if changed & LIFTED_BY:
+            ranking.lift([ticket.pk], now=now)
         emit(*_change_events(ticket, changed, before), by=by, at=now)
     return ticket
 
@@ -182,8 +189,8 @@ def save(ticket: Ticket, *fields: str, now: datetime, left: Iterable[str] = ()) 
     """Writes the locked ticket with its derived columns, as one new version. `left`: see lists.forget."""
     ticket.rerank()
     ticket.touch(now)
-    derived = {"status", "resolved_at", "waiting_since", "queued_at", "rank_at", "version", "updated_at"}
-    ticket.save(update_fields=derived.union(fields))
+    derived = {"status", "resolved_at", "waiting_since", "queued_at", "rank_at", "rank_version"}
+    ticket.save(update_fields=derived.union(fields, {"version", "updated_at"}))
     lists.forget([ticket], left=left)
 
 

@@ -40,6 +40,15 @@ class StrictFilterBackend(DjangoFilterBackend):
         return [filterset.filter_queryset(part) for part in parts]
 
 
+def read_parameters(request: Request, parameters: type[django_filters.FilterSet]) -> dict[str, Any]:
+    """The values of a set of parameters that filters no list. Raises InvalidInput and ValidationError naming each."""
+    refuse_unknown(request, parameters.base_filters)
+    given = parameters(request.query_params, queryset=parameters._meta.model._default_manager.none())
+    if not given.is_valid():
+        raise translate_validation(given.errors)
+    return {name: given.form.cleaned_data[name] for name in parameters.base_filters}
+
+
 def refuse_unknown(request: Request, known: Iterable[str]) -> None:
     """Raises InvalidInput naming each query parameter that is not among `known`, given more than once, or empty.
 

@@ -39,7 +39,7 @@ BEYOND_THE_DOCUMENT = (
     "not_found .+",  # an id of something that is not there, or not for this caller
     "forbidden_field .+",  # which fields may be set depends on the role and on whose record it is
     "invalid_cursor cursor",  # opaque
-    "invalid_timezone timezone",  # the names of the time zone database of the day
+    r"invalid_timezone (calendar\.)?timezone",  # the names of the time zone database of the day
     "invalid_email email",
     "invalid email",  # RFC 5322 allows more than any mail system
     "invalid_phone phone",
@@ -59,11 +59,17 @@ BEYOND_THE_DOCUMENT = (
     "too_many",  # views that an agent keeps
     "idempotency_key_reused",
     "stale_version|differs .+",
-    "invalid_interval week.+",  # they follow each other, and none ends at 24:30
-    "never_open week",  # one of seven days has an interval
-    "too_few_hours (week|calendar_id)",  # for what is promised
+    r"invalid_interval (calendar\.)?week.+",  # they follow each other, and none ends at 24:30
+    r"never_open (calendar\.)?week",  # one of seven days has an interval
+    "too_few_hours (week|calendar_id|calendar)",  # for what is promised
+    "not_found number",  # of a version
+    "out_of_range (since|until|ends_at)",  # relative to now, and to each other
+    "phrase_or_tag phrase",  # one of the two
+    "too_short phrase",  # without the space around it
+    "required department_id",  # whose reach is bounded names a department
+    "out_of_place explain",  # in one of the orders only
     r"required targets(\..+)?",  # the same at every priority
-    "out_of_range (years|holidays.+)",  # relative to now; from 1970 to 2200
+    r"out_of_range (years|(calendar\.)?holidays.+)",  # relative to now; from 1970 to 2200
     "unknown (country|subdivision)",
 )
 

@@ -62,6 +62,8 @@ PATCH  api/sla/policies/<id:pk>                                           200   
 GET    api/sla/policies/<id:pk>/versions                                  200      - -   + + + + + +  + + + . . . +
 POST   api/sla/policies/<id:pk>/activate                                  200      - -   . . . + + +  . . . . . . .
 POST   api/sla/policies/<id:pk>/apply                                     202      - -   . . . + + +  . . . . . . .  {"preview": true}
+POST   api/sla/policies/<id:pk>/simulate                                  202      - -   . . . + + +  . . . . . . .  {"days": 7}
+GET    api/sla/simulations/<id:pk>                                        200      - -   + + + + + +  + + + . . . +
 GET    api/sla/applications/<id:pk>                                       200      - -   + + + + + +  + + + . . . +
 GET    api/sla/calendars                                                  200      - -   + + + + + +  + + + . . . +
 POST   api/sla/calendars                                                  201      - -   . . . + + +  . . . . . . .  {"name": "New", "timezone": "UTC", "week": {"monday": ["09:00-17:00"]}}
@@ -72,6 +74,7 @@ POST   api/sla/calendars/<id:pk>/holidays/import                          200   
 GET    api/sla/tickets/<id:pk>                                            200      - -   + ? + + ? +  + + + . . . +
 GET    api/sla/breaches                                                   200      - -   + + + + + +  + + + . . . +
 POST   api/sla/breaches/<id:pk>/acknowledge                               200      - -   . . . + ? +  . . . . . . .  {"reason": "New"}
+GET    api/sla/dashboard                                                  200      - -   + + + + + +  + + + . . . +
 GET    api/sla/at-risk                                                    200      - -   + + + + + +  + + + . . . +
 
 GET    api/tickets                                                        200      - -   + + + + + +  + + + . . . +
@@ -89,11 +92,17 @@ GET    api/tickets/<id:pk>/attachments/<id:attachment>                    200   
 GET    api/tickets/<id:pk>/notes                                          200      - -   + ? + + ? +  . . + . . . +
 POST   api/tickets/<id:pk>/notes                                          201      - -   + ? + + ? +  . . . . . . .  {"body": "New", "mentions": ["$agent"]}
 GET    api/tickets/<id:pk>/events                                         200      - -   + ? + + ? +  + + + . . . +
+GET    api/tickets/<id:pk>/rank                                           200      - -   + ? + + ? +  + + + . . . +
 GET    api/tickets/unassigned                                             200      - -   + + + + + +  + + + . . . +
 POST   api/tickets/<id:pk>/assign                                         200      - -   + ? + + ? +  . ! . . . . +  {"agent_id": "$agent"}
 POST   api/tickets/<id:pk>/auto-assign                                    409      - -   + ? + + ? +  . + . . . . +
 POST   api/tickets/<id:pk>/transfer                                       200      - -   + ? + + ? +  . ! . . . . +  {"from_agent_id": "$agent", "agent_id": "$colleague", "reason": "New"}
 GET    api/tickets/<id:pk>/assignments                                    200      - -   + ? + + ? +  + + + . . . +
+
+GET    api/topic-alerts                                                   200      - -   + + + + + +  + + + . . . +
+POST   api/topic-alerts                                                   201      - -   . . . + ! +  . . . . . . .  {"tag": "new", "minutes": 30, "ends_at": "$tomorrow", "department_id": "$department"}
+GET    api/topic-alerts/<id:pk>                                           200      - -   + ? + + ? +  + + + . . . +
+POST   api/topic-alerts/<id:pk>/end                                       200      - -   . . . + ? +  . . . . . . .
 
 GET    api/views                                                          200      - -   + + + + + +  . . . . . . .
 POST   api/views                                                          201      - -   + + + + + +  . . . . . . .  {"name": "New", "query": {"status": "open"}}
@@ -221,6 +230,15 @@ POST   admin/tickets/ticket/<object_id>/change/                           302   
 GET    admin/tickets/ticket/<object_id>/history/                          200      - -   - - - ? ? ?  - - - - - - -
 POST   admin/tickets/ticket/<object_id>/history/                          200      - -   - - - ? ? ?  - - - - - - -
 
+GET    admin/tickets/topicalert/                                          200      - -   - - - + + +  - - - - - - -
+POST   admin/tickets/topicalert/                                          200      - -   - - - + + +  - - - - - - -
+GET    admin/tickets/topicalert/add/                                      200      - -   - - - + + +  - - - - - - -
+POST   admin/tickets/topicalert/add/                                      302      - -   - - - + ! +  - - - - - - -  {"tag": "new", "minutes": "30", "ends_at": "$tomorrow_typed", "department": "$department"}
+GET    admin/tickets/topicalert/<object_id>/change/                       200      - -   - - - + ? +  - - - - - - -
+POST   admin/tickets/topicalert/<object_id>/change/                       302      - -   - - - + ? +  - - - - - - -  {"end_now": "on"}
+GET    admin/tickets/topicalert/<object_id>/history/                      200      - -   - - - ? ? ?  - - - - - - -
+POST   admin/tickets/topicalert/<object_id>/history/                      200      - -   - - - ? ? ?  - - - - - - -
+
 GET    admin/OURS/<object_id>/delete/                                     200      - -   - - - . . .  - - - - - - -
 POST   admin/OURS/<object_id>/delete/                                     302      - -   - - - . . .  - - - - - - -  {"post": "yes"}
 
@@ -241,7 +259,7 @@ POST   admin/EVERY/<object_id>/                                           302   
 
 OURS = (
     "agents/agent,agents/apikey,agents/department,agents/specialization,core/delivery,customers/customer,"
-    "sla/calendar,sla/policy,sla/slaalert,tickets/ticket"
+    "sla/calendar,sla/policy,sla/slaalert,tickets/ticket,tickets/topicalert"
 )
 BEAT = ",".join(
     f"django_celery_beat/{kind}"

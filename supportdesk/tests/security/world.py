@@ -19,11 +19,11 @@ from agents.models import Agent, ApiKey, LoginSession
 from agents.tests.builders import PASSWORD, SYSTEM, actor_of, make_agent, make_department, make_key
 from customers.tests.builders import make_customer
 from sla.models import Calendar, SLAAlert
-from sla.services import applying, policies
+from sla.services import applying, policies, simulating
 from sla.tests.builders import make_policy, raise_due
 from supportdesk.core.models import Delivery, Event
 from tickets.enums import Sender
-from tickets.services import assignment, attachments, conversation, saved_views
+from tickets.services import assignment, attachments, conversation, saved_views, topic_alerts
 from tickets.tests.builders import make_ticket
 
 NETWORK = "192.0.2.1"
@@ -105,10 +105,15 @@ def _values(people: dict[str, Agent]) -> dict[str, Any]:
     policy = make_policy(now)
     sla = policies.update_policy(policy_id=policy.pk, changes={"warning_percent": 50}, by=SYSTEM, now=now)
     job = applying.request(policy_id=policy.pk, preview=False, by=SYSTEM, now=now)
+    simulation = simulating.request(policy_id=policy.pk, by=SYSTEM, now=now)
+    simulating.work(simulation.pk, by=SYSTEM, now=now)
     raise_due(now + timedelta(days=3))
+    ends_at = now + timedelta(hours=1)
+    alert = topic_alerts.begin(tag="outage", minutes=5, ends_at=ends_at, department=here, by=SYSTEM, now=now)
     named = {
         "agent": agent.pk,
         "application": job.pk,
+        "simulation": simulation.pk,
         "slaalert": SLAAlert.objects.filter(kind="breach").earliest("pk").pk,
         "breach": SLAAlert.objects.filter(kind="breach").earliest("pk").pk,
         "calendar": Calendar.objects.earliest("pk").pk,
@@ -121,6 +126,8 @@ def _values(people: dict[str, Agent]) -> dict[str, Any]:
         "department": agent.department_id,
         "specialization": skill.pk,
         "ticket": ticket.pk,
+        "topicalert": alert.pk,
+        "topic-alert": alert.pk,
         "view": view.pk,
         "clockedschedule": ClockedSchedule.objects.create(clocked_time=now).pk,
         "crontabschedule": CrontabSchedule.objects.create(minute="7").pk,
@@ -136,6 +143,8 @@ def _values(people: dict[str, Agent]) -> dict[str, Any]:
         "boss_email": people["boss"].email,
         "password": PASSWORD,
         "refresh": tokens.refresh,
+        "tomorrow": (now + timedelta(days=1)).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "tomorrow_typed": (now + timedelta(days=1)).strftime("%Y-%m-%d %H:%M:%S"),
         "soon": (now + timedelta(days=30)).strftime("%Y-%m-%dT%H:%M:%SZ"),
     }
 

@@ -1,0 +1,141 @@
+"""The rank of tickets, written with whatever changes what it depends on, and never by the clock alone.
+
+Status, priority, waits and activity are the ticket's own, and services.lifecycle ranks it with them. What comes from
+elsewhere is written here: the end of the next promise, the tier of the customer, and topic alerts. Only derived columns
+are, so neither the version of a ticket nor `updated_at` moves.
+"""
+
+import heapq
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.db import connection, transaction
+
+from customers.enums import Tier
+from customers.models import Customer
+from tickets import lists, weights
+from tickets.models import Ticket
+from tickets.models.ticket import TicketQuerySet
+from tickets.ordering import Weights, rank
+
+BATCH = 500
+WRITTEN = ("promised_at", "vip", "lift_minutes", "lift_until", "rank_at", "rank_version")
+READ = (*WRITTEN, "status", "priority", "waiting_since", "last_activity_at", "assignee", "department")
+
+_PROMISED = """
+UPDATE tickets_ticket t SET promised_at = told.ends
+FROM unnest(%s::bigint[], %s::timestamptz[]) AS told (id, ends) WHERE t.id = told.id
+RETURNING t.id, t.promised_at, t.vip, t.lift_minutes, t.lift_until, t.rank_at, t.rank_version, t.status, t.priority,
+    t.waiting_since, t.last_activity_at, t.assignee_id, t.department_id
+"""
+
+# Of each ticket for which that differs from what it has: what the strongest alert that runs gives it, and until when.
+_LIFTS = """
+SELECT t.id, COALESCE(a.minutes, 0), a.ends_at FROM tickets_ticket t LEFT JOIN LATERAL (
+    SELECT a.minutes, a.ends_at FROM tickets_topicalert a
+    WHERE a.ends_at > %s AND (a.department_id IS NULL OR a.department_id = t.department_id)
+        AND (a.tag = ANY (t.tags) OR a.phrase <> '' AND (
+            strpos(upper(t.subject), upper(a.phrase)) > 0 OR EXISTS (
+                SELECT FROM tickets_message m WHERE m.ticket_id = t.id AND m.sender = 'customer'
+                    AND strpos(upper(m.body), upper(a.phrase)) > 0
+            )
+        ))
+    ORDER BY a.minutes DESC, a.ends_at DESC LIMIT 1
+) a ON true
+WHERE t.id = ANY (%s) AND (t.lift_minutes, t.lift_until) IS DISTINCT FROM (COALESCE(a.minutes, 0), a.ends_at)
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preview:
+    """Ids of the tickets that come first, by the ranks that are stored and by other weights."""
+
+    before: Sequence[int]
+    after: Sequence[int]
+
+
+def promise(ends: Mapping[int, datetime | None]) -> None:
+    """Notes of each of these tickets, whose locks the caller holds, when the next of its running promises ends; None
+    without any. No statement without tickets; else one, and another when that moves a rank.
+    """
+    if not ends:
+        return
+    told: Any = Ticket.objects.raw(_PROMISED, [list(ends), list(ends.values())])
+    _write(ticket for ticket in told if ticket.rank_at != ticket.rank().at)
+
+
+def follow_tier(*, customer_id: int) -> int:
+    """Ranks the customer's tickets by the tier that they have now; returns how many changed."""
+    changed = 0
+    while True:
+        with transaction.atomic():
+            customers = Customer.objects.select_for_update().filter(pk=customer_id)  # who is opening a ticket first
+            tier = customers.values_list("tier", flat=True).first()
+            stale = Ticket.objects.filter(customer=customer_id).exclude(vip=tier == Tier.VIP).order_by("pk")
+            tickets = _read(stale.select_for_update(of=("self",))[:BATCH])
+            for ticket in tickets:
+                ticket.vip = tier == Tier.VIP
+            _write(tickets)
+        if not tickets:
+            return changed
+        changed += len(tickets)
+
+
+def lift(ticket_ids: Sequence[int], *, now: datetime) -> int:
+    """Has the strongest topic alert that runs lift each of the tickets, or none; returns how many changed.
+
+    The caller holds the tickets' locks. One statement while nothing changes.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(_LIFTS, [now, list(ticket_ids)])
+        given = {pk: (minutes, ends_at) for pk, minutes, ends_at in cursor.fetchall()}
+    tickets = _read(Ticket.objects.filter(pk__in=given)) if given else []
+    for ticket in tickets:
+        ticket.lift_minutes, ticket.lift_until = given[ticket.pk]
+    _write(tickets)
+    return len(tickets)
+
+
+def rerank(*, after: int = 0) -> tuple[int, int] | None:
+    """Ranks the next unfinished tickets behind id `after` that were ranked by other weights than those in force;
+    returns the id to go on from and how many there were, None at the end.
+
+    A ticket that somebody is changing is left to them, who rank it by the weights in force, or to another round.
+    """
+    with transaction.atomic():
+        stale = stale_ones().filter(pk__gt=after).order_by("pk")
+        tickets = _read(stale.select_for_update(of=("self",), skip_locked=True)[:BATCH])
+        _write(tickets)
+    return (tickets[-1].pk, len(tickets)) if tickets else None
+
+
+def stale_ones() -> TicketQuerySet:
+    """Unfinished tickets that were ranked by other weights than those in force."""
+    return Ticket.objects.unfinished().exclude(rank_version=weights.current().version)
+
+
+def preview(wanted: Weights, *, most: int) -> Preview:
+    """The first unfinished tickets as they are and as they would be."""
+    unfinished = Ticket.objects.unfinished()
+    ranked = (
+        (rank(ticket.standing(), wanted).at, ticket.pk) for ticket in unfinished.only(*READ).order_by().iterator()
+    )
+    return Preview(
+        before=list(unfinished.order_by("rank_at", "pk").values_list("pk", flat=True)[:most]),
+        after=[pk for _, pk in heapq.nsmallest(most, ranked)],
+    )
+
+
+def _read(tickets: TicketQuerySet) -> list[Ticket]:
+    return list(tickets.only(*READ))
+
+
+def _write(tickets: Iterable[Ticket]) -> None:
+    tickets = list(tickets)
+    for ticket in tickets:
+        ticket.rerank()
+    if tickets:
+        Ticket.objects.bulk_update(tickets, WRITTEN)
+        lists.forget(tickets)
