@@ -24,6 +24,7 @@ from agents.api import hub
 from agents.models import Agent
 from supportdesk.asgi import application
 from supportdesk.core.api.fields import MAX_ID
+from supportdesk.core.devservices.ports import free_port
 from supportdesk.tests.client import Api
 
 BEYOND = MAX_ID + 1  # more than any id or position
@@ -36,12 +37,6 @@ OPTIONS: dict[str, Any] = {
     "log_config": None,
     "timeout_graceful_shutdown": 2,
 }
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def wait_for(condition: Callable[[], object], seconds: float = PATIENCE) -> None:

@@ -2,7 +2,6 @@
 
 import os
 import re
-import socket
 from collections.abc import Iterator
 from ipaddress import ip_network
 from pathlib import Path
@@ -19,6 +18,7 @@ from redis import ConnectionError as RedisDown
 from agents.tests.builders import PASSWORD, make_agent
 from supportdesk.celery import app
 from supportdesk.core import limits, secrets
+from supportdesk.core.devservices.ports import free_port
 from supportdesk.core.observability import gauges, health, multiprocess
 from supportdesk.tests import working
 from supportdesk.tests.client import Api, counted_statements
@@ -114,7 +114,8 @@ def test_a_client_adds_no_series_of_its_own(settings: Any) -> None:
     assert {key for key in after - before if key[0] != "supportdesk_database_connections"} == set()
     assert not re.search("cafe", str(after), re.IGNORECASE)
     assert {label for key in after for label, _ in key[1:]} <= {
-        *("route", "method", "status", "le", "outcome", "limit", "use", "task", "part", "state", "queue", "found"),
+        *("route", "method", "status", "le", "outcome", "limit", "use", "task", "part", "state", "queue"),
+        *("found", "kind", "how"),  # whether an answer was kept, and what is told how
         *("alias", "vendor", "type"),  # of django_prometheus: our one database, and classes of its errors
     }
 
@@ -291,12 +292,6 @@ def test_a_folder_of_somebody_else_is_refused(folder: Path) -> None:
     file.touch()
     with pytest.raises(ImproperlyConfigured, match="PROMETHEUS_MULTIPROC_DIR"):
         multiprocess.share(file)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def status_of(url: str, **headers: str) -> int:

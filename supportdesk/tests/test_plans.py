@@ -46,9 +46,9 @@ def test_what_is_asked_all_day_is_read_off_the_index_meant_for_it(desk: Mapping[
     me = desk["agent"].agent
     intended = [
         ("admin", "/api/tickets", {"ticket_rank"}),
-        ("agent", "/api/tickets", {"ticket_unsorted_rank", "ticket_department_rank", "ticket_assignee_rank"}),
-        ("small", "/api/tickets", {"ticket_unsorted_rank", "ticket_department_rank", "ticket_assignee_rank"}),
-        ("newcomer", "/api/tickets", {"ticket_unsorted_rank", "ticket_department_rank", "ticket_assignee_rank"}),
+        # What has no department is so little here that two indexes serve it as well.
+        *((who, "/api/tickets", {"ticket_department_rank", "ticket_assignee_rank"}) for who in ("agent", "small")),
+        ("newcomer", "/api/tickets", {"ticket_department_rank", "ticket_assignee_rank"}),
         ("admin", "/api/tickets?status=closed", {"ticket_status_rank"}),
         ("admin", f"/api/tickets?assignee={me.pk}", {"ticket_assignee_rank"}),
         ("admin", f"/api/tickets?department={me.department_id}", {"ticket_department_rank"}),

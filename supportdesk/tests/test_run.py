@@ -4,7 +4,6 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import uuid
@@ -16,6 +15,7 @@ import pytest
 from django.conf import settings
 from psycopg import sql
 
+from supportdesk.core.devservices.ports import free_port
 from supportdesk.core.tests.test_devservices import linux, wait_for
 
 MANAGE = [sys.executable, str(settings.BASE_DIR / "manage.py")]
@@ -66,12 +66,6 @@ def fill(environment: dict[str, str]) -> None:
         subprocess.run(
             [*MANAGE, *command], env=environment, input=b"a long pass phrase", check=True, stdout=subprocess.DEVNULL
         )
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def members(session: int) -> list[int]:

@@ -7,6 +7,7 @@ from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
 from tickets.enums import Status
+from tickets.ordering import DONE_FROM
 from tickets.status import DONE, TRANSITIONS, IllegalTransition, check_transition
 from tickets.tests.builders import make_ticket
 
@@ -36,8 +37,10 @@ def test_the_database_refuses_the_same(before: Status, after: Status) -> None:
 
 def _put(pk: int, status: Status) -> None:
     """Around every service, as a slip of the hand would."""
-    resolved_at = timezone.now() if status in DONE else None
+    done = status in DONE
+    resolved_at, rank_at = timezone.now() if done else None, DONE_FROM if done else timezone.now()
     with connection.cursor() as cursor:
         cursor.execute(
-            "UPDATE tickets_ticket SET status = %s, resolved_at = %s WHERE id = %s", [status.value, resolved_at, pk]
+            "UPDATE tickets_ticket SET status = %s, resolved_at = %s, rank_at = %s WHERE id = %s",
+            [status.value, resolved_at, rank_at, pk],
         )

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from supportdesk.core.devservices import binaries, processes
 from supportdesk.core.devservices.binaries import Account, Unsupported
+from supportdesk.core.devservices.ports import free_port
 from supportdesk.core.devservices.state import write_private
 
 START_SECONDS = 10
@@ -25,7 +26,7 @@ class Valkey:
         self.log = data.parent / "valkey.log"
         self.child: subprocess.Popen[bytes] | None = None
         # Kept for the life of the supervisor: clients reconnect to the same address after a restart.
-        self.port, self.password = _free_port(), secrets.token_urlsafe(24)
+        self.port, self.password = free_port(), secrets.token_urlsafe(24)
 
     @property
     def url(self) -> str:
@@ -92,9 +93,3 @@ class Valkey:
                 return b"+OK" in line.recv(64)
         except OSError:
             return False
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

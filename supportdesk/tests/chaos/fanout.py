@@ -16,9 +16,9 @@ from agents.enums import FeedKind
 from agents.events import AgentUpdated
 from agents.models import Agent
 from agents.tests.builders import SYSTEM, occurrence_of
+from supportdesk.core.devservices.ports import free_port
 from supportdesk.tests.chaos.report import Drill, Outcome, Setting
 from supportdesk.tests.chaos.sockets import Client, answering, log_in, make_desk, running, socket_server, until, worker
-from supportdesk.tests.sockets import free_port
 from tickets.services import lifecycle
 
 TABS = 5  # of each agent

@@ -17,6 +17,7 @@ from django.utils import timezone
 
 from agents.models import Agent, FeedEntry, FeedHead
 from supportdesk.core.actor import Door, system
+from supportdesk.core.devservices.ports import free_port
 from supportdesk.core.models import Delivery, Event
 from supportdesk.tests.chaos import faults
 from supportdesk.tests.chaos.report import Drill, Outcome, Setting
@@ -31,7 +32,6 @@ from supportdesk.tests.chaos.sockets import (
     until,
     worker,
 )
-from supportdesk.tests.sockets import free_port
 from tickets.enums import Priority, Status
 from tickets.services import lifecycle
 
