@@ -7,7 +7,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 WITH := $(PY) -m supportdesk.core.devservices exec --
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test lint fuzz manage lock reset
+.PHONY: help install run test unit lint fuzz manage lock reset
 
 help: ## Show what there is to make
 	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -20,6 +20,9 @@ run: install ## Run the product on real parts, with demo data
 
 test: install ## Run all tests on servers of their own
 	@$(PY) -m pytest -q -n auto
+
+unit: install ## Run the tests that start no processes and ask few questions
+	@$(PY) -m pytest -q -n auto -m "not slow"
 
 lint: install ## Check style, types, migrations, settings and the API document
 	@$(WITH) $(PY) requirements/lint.py

@@ -27,6 +27,8 @@ from tickets.models import Ticket, Watch
 from tickets.services import assignment
 from tickets.tests.builders import change, make_ticket, say
 
+pytestmark = pytest.mark.slow
+
 
 def give(ticket: Ticket, agent: Agent) -> None:
     assignment.assign(ticket_id=ticket.pk, agent_id=agent.pk, by=SYSTEM, now=timezone.now())

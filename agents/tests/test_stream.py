@@ -17,6 +17,8 @@ from supportdesk.tests.client import Api
 from supportdesk.tests.sockets import BEYOND, PATIENCE, Desk, ThreadedServer, wait_for
 from tickets.tests.builders import make_ticket
 
+pytestmark = pytest.mark.slow
+
 
 class Stream:
     """A client of one stream."""

@@ -22,7 +22,7 @@ from tickets.models import Ticket
 from tickets.services import lifecycle
 from tickets.tests.builders import make_ticket, say
 
-pytestmark = [pytest.mark.django_db, pytest.mark.timeout(600)]  # however busy the machine is
+pytestmark = [pytest.mark.slow, pytest.mark.django_db, pytest.mark.timeout(600)]  # however busy the machine is
 EXAMPLES = int(os.environ.get("SUPPORTDESK_TEST_EXAMPLES", "20"))
 START = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
 LUNCH = [[[480, 720], [780, 1080]]] * 5 + [[[600, 720]], []]

@@ -14,6 +14,8 @@ from supportdesk.tests import working
 from supportdesk.tests.client import Api
 from supportdesk.tests.test_metrics import Scraped, scraped
 
+pytestmark = pytest.mark.slow
+
 FILE = settings.BASE_DIR / "docs" / "alerts.yml"
 WORDS = frozenset({"by", "on", "and", "unless", "or", "without", "ignoring", "bool"})
 # What stands in an expression and is no metric: strings, ranges, the labels of a grouping.

@@ -24,7 +24,7 @@ from supportdesk.tests.canary.places import Places, watched
 from supportdesk.tests.test_audit_trail import STREAMS, api_routes, embedded
 from tickets.events import TicketUpdated
 
-pytestmark = [pytest.mark.django_db, pytest.mark.vuln]
+pytestmark = [pytest.mark.slow, pytest.mark.django_db, pytest.mark.vuln]
 METHODS = ("GET", "POST", "PATCH", "DELETE")
 
 

@@ -12,6 +12,8 @@ import pytest
 from django.conf import settings
 from psycopg import sql
 
+pytestmark = pytest.mark.slow
+
 CONTROLS = [
     ("capacity", "count-then-insert", {"assigned", "over_capacity", "told_nobody"}),
     ("capacity", "skip-locked", {"false_nobody"}),

@@ -25,7 +25,7 @@ from supportdesk.tests.client import Api
 from tickets.models import Message, Note, Ticket
 from tickets.tests.builders import set_agent
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.slow, pytest.mark.django_db]
 
 
 def load() -> str:

@@ -20,6 +20,8 @@ from supportdesk.tests.client import Api
 from tickets.enums import Sender
 from tickets.models import Assignment, Message, Note, Ticket, TicketText
 
+pytestmark = pytest.mark.slow
+
 
 def generate(tickets: int, **more: Any) -> None:
     call_command("generate_load", tickets=tickets, stdout=StringIO(), **more)

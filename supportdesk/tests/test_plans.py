@@ -19,7 +19,7 @@ from supportdesk.load.askers import Asker, askers
 from supportdesk.load.measuring import Measured, rolled_back
 from tickets.models import Ticket
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.slow, pytest.mark.django_db]
 TICKETS = 4_000  # enough that PostgreSQL's choice is the one it makes for a million
 INDEX_READ = re.compile(r"Index Only Scan(?: backward)? (\w+): ([\d,]+) rows")
 

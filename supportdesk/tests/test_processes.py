@@ -16,6 +16,8 @@ from django.conf import settings
 
 from supportdesk.core.devservices.postgres import DISCREET
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(settings.BASE_DIR)
 COMPOSE = yaml.safe_load((ROOT / "compose.yaml").read_text())
 WEB = re.search(r'^CMD \["sh", "-c", "exec (.*)"\]$', (ROOT / "Dockerfile").read_text(), re.MULTILINE)

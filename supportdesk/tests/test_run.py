@@ -22,7 +22,7 @@ MANAGE = [sys.executable, str(settings.BASE_DIR / "manage.py")]
 READY, START_SECONDS = "Ctrl-C stops everything", 240.0  # on a busy machine
 PARENT = "import subprocess, sys; subprocess.run(sys.argv[1:])"
 
-pytestmark = [linux, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow, linux, pytest.mark.timeout(300)]
 
 
 @pytest.fixture

@@ -24,7 +24,7 @@ from supportdesk.tests.client import Api
 from supportdesk.tests.sockets import PATIENCE, Desk, ServerProcess, Socket, wait_for
 from tickets.tests.builders import make_ticket
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True), pytest.mark.timeout(240)]
 Serve = Callable[..., tuple[ServerProcess, Desk]]
 
 

@@ -19,6 +19,8 @@ from supportdesk.tests import working
 from supportdesk.tests.client import Api
 from supportdesk.tests.processes import running, until
 
+pytestmark = pytest.mark.slow
+
 CANARY = "canary91bd"
 
 

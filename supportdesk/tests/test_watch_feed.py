@@ -15,7 +15,7 @@ from agents.tests.builders import PASSWORD, make_agent
 from agents.tests.test_sockets import tell, work_off
 from supportdesk.tests.sockets import PATIENCE, ServerProcess, wait_for
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True), pytest.mark.timeout(240)]
 Watch = Callable[..., "subprocess.Popen[str]"]
 
 

@@ -21,7 +21,7 @@ from tickets.models import Assignment, Ticket
 from tickets.services import conversation, lifecycle, waiting
 from tickets.tests.builders import assign, auto_assign, make_ticket, make_worker, set_agent, transfer
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
 
 # Where the first of the rivals is held.
 TICKET_READ = 'FOR UPDATE OF "tickets_ticket"'  # before the ticket is locked: whatever was known until now is old

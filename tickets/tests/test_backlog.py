@@ -31,6 +31,7 @@ def test_the_backlog_is_what_nobody_has_and_who_waits_longest() -> None:
     fill_desk()
     with connection.cursor() as cursor:
         cursor.execute("SET LOCAL enable_seqscan = off")
+        cursor.execute("SET LOCAL enable_bitmapscan = off")
         cursor.execute(f"EXPLAIN {statements[0]}")
         assert "ticket_unassigned" in str(cursor.fetchall())
 

@@ -21,6 +21,8 @@ from supportdesk.core.models import Delivery, DeliveryState, Event
 from supportdesk.core.tests.reactions import DONE, TROUBLE, Happened, Waited
 from supportdesk.tests.races import race
 
+pytestmark = pytest.mark.slow
+
 BY = system("tests", origin=Door.API, request_id="request-12345")
 
 

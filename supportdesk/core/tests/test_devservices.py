@@ -20,6 +20,8 @@ from supportdesk.core.devservices import binaries, state
 from supportdesk.core.devservices.binaries import Unsupported
 from supportdesk.core.devservices.supervisor import reset
 
+pytestmark = pytest.mark.slow
+
 CLIENT = """
 import sys, time
 from pathlib import Path

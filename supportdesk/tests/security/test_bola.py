@@ -26,7 +26,7 @@ from tickets.models import Ticket
 from tickets.services import assignment, attachments, conversation, lifecycle, saved_views
 from tickets.tests.builders import make_ticket
 
-pytestmark = [pytest.mark.django_db, pytest.mark.vuln]
+pytestmark = [pytest.mark.slow, pytest.mark.django_db, pytest.mark.vuln]
 MISSING = 987_654_321
 NAMED = {"here": "Quimby Fox", "there": "Vandross Jug", "nowhere": "Zelazny Wick"}  # so unlike that none finds another
 PEOPLE = ("agent", "other", "boss", "rival", "admin")

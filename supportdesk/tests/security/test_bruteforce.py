@@ -24,7 +24,7 @@ from supportdesk.core.errors import InvalidInput
 from supportdesk.tests.client import Api
 from supportdesk.tests.security.corpora import LOOKALIKES
 
-pytestmark = pytest.mark.vuln
+pytestmark = [pytest.mark.slow, pytest.mark.vuln]
 HOME, AWAY = "192.0.2.1", "198.51.100.7"
 PROCESSES, GUESSES = 3, 80
 UNKNOWN = "nobody@example.com"

@@ -30,7 +30,7 @@ from tickets.models import Ticket
 from tickets.services import conversation
 from tickets.tests.builders import make_ticket, say
 
-pytestmark = [pytest.mark.django_db, pytest.mark.vuln]
+pytestmark = [pytest.mark.slow, pytest.mark.django_db, pytest.mark.vuln]
 SHOWN = [text for text in [*MARKUP, *EVALUATED] if text.isprintable()]  # the rest is refused in one line
 
 

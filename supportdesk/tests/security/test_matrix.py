@@ -18,7 +18,7 @@ from tickets.models.attachment import AttachmentQuerySet
 from tickets.models.saved_view import SavedViewQuerySet
 from tickets.models.ticket import TicketQuerySet
 
-pytestmark = [pytest.mark.django_db, pytest.mark.vuln]
+pytestmark = [pytest.mark.slow, pytest.mark.django_db, pytest.mark.vuln]
 ROWS = rows()
 LOGIN, FIRST_PAGE = "/admin/login/", "/admin/"
 ENTRANCES = {"admin/login/", "admin/logout/"}

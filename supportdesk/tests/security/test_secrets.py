@@ -15,7 +15,7 @@ from django.conf import settings
 
 from supportdesk.core.devservices.state import fresh_secrets
 
-pytestmark = pytest.mark.vuln
+pytestmark = [pytest.mark.slow, pytest.mark.vuln]
 SECRETS = {name: value.rpartition(":")[2] for name, value in fresh_secrets().items()}
 KEYED = {"SUPPORTDESK_ENCRYPTION_KEYS": "k1:"}  # what stands before the secret
 DEPLOYMENT = {
