@@ -19,6 +19,14 @@ def look_at(rows: Sequence[Model]) -> None:
         cursor.execute(f'ANALYZE "{model._meta.db_table}"')
 
 
+def forget_plans() -> None:
+    """Of this connection, its triggers' too. They were made when tables were empty, and nothing tells PostgreSQL that
+    they grew: what a test writes is gone before anybody counts it.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("DISCARD PLANS")
+
+
 def plan(queryset: QuerySet[Any], *, in_order: bool = False) -> str:
     """With sequential scans out of the question; `in_order`: without bitmaps too, which lose the order of an index."""
     with connection.cursor() as cursor:

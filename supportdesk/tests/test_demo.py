@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from django.core.management import call_command
 from django.core.management.base import CommandError
-from django.db import connection, transaction
+from django.db import transaction
 from django.test import override_settings
 from django.utils import timezone
 
@@ -22,6 +22,7 @@ from supportdesk.core.models import Delivery, Event
 from supportdesk.demo import story
 from supportdesk.demo.logins import DEMO_LOGINS
 from supportdesk.tests.client import Api
+from supportdesk.tests.plans import forget_plans
 from tickets.models import Message, Note, Ticket
 from tickets.tests.builders import set_agent
 
@@ -29,8 +30,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.django_db]
 
 
 def load() -> str:
-    with connection.cursor() as cursor:
-        cursor.execute("DISCARD PLANS")  # of triggers, made when a table was empty; what a test writes is not analysed
+    forget_plans()
     out = io.StringIO()
     call_command("load_demo", stdout=out)
     return out.getvalue()

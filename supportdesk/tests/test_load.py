@@ -17,6 +17,7 @@ from supportdesk.core.models import Event
 from supportdesk.load import ways
 from supportdesk.load.generating import order_of
 from supportdesk.tests.client import Api
+from supportdesk.tests.plans import forget_plans
 from tickets.enums import Sender
 from tickets.models import Assignment, Message, Note, Ticket, TicketText
 
@@ -24,6 +25,7 @@ pytestmark = pytest.mark.slow
 
 
 def generate(tickets: int, **more: Any) -> None:
+    forget_plans()
     call_command("generate_load", tickets=tickets, stdout=StringIO(), **more)
 
 

@@ -17,6 +17,7 @@ from sla.tests.builders import seed_default_policy
 from supportdesk.load import ways
 from supportdesk.load.askers import Asker, askers
 from supportdesk.load.measuring import Measured, rolled_back
+from supportdesk.tests.plans import forget_plans
 from tickets.models import Ticket
 
 pytestmark = [pytest.mark.slow, pytest.mark.django_db]
@@ -28,6 +29,7 @@ INDEX_READ = re.compile(r"Index Only Scan(?: backward)? (\w+): ([\d,]+) rows")
 def desk(django_db_setup: None, django_db_blocker: Any) -> Iterator[Mapping[str, Asker]]:
     """Committed, because VACUUM must see it, and gone when the tests of this module are over."""
     with django_db_blocker.unblock():
+        forget_plans()
         call_command("generate_load", tickets=TICKETS, stdout=StringIO())
         try:
             with rolled_back(), override_settings(ALLOWED_HOSTS=["testserver"], KEPT_ANSWER_SECONDS=0):

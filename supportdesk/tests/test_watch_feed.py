@@ -19,6 +19,11 @@ pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True), pytest.
 Watch = Callable[..., "subprocess.Popen[str]"]
 
 
+def _hear_ctrl_c() -> None:
+    """Who runs the tests in the background had it ignored."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @pytest.fixture
 def server() -> Iterator[ServerProcess]:
     server = ServerProcess()
@@ -36,7 +41,9 @@ def watch(server: ServerProcess) -> Iterator[Watch]:
         environment = {**server.environment, "SUPPORTDESK_PROCESS": "", "PYTHONUNBUFFERED": "1"}
         pipes: dict[str, Any] = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
         command = [sys.executable, "manage.py", "watch_feed", email, *where]
-        process = subprocess.Popen(command, cwd=settings.BASE_DIR, env=environment, text=True, **pipes)
+        process = subprocess.Popen(
+            command, cwd=settings.BASE_DIR, env=environment, text=True, preexec_fn=_hear_ctrl_c, **pipes
+        )
         started.append(process)
         assert process.stdin
         process.stdin.write(f"{password}\n")

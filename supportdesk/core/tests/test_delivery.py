@@ -297,7 +297,8 @@ def test_without_redis_the_change_stands_and_the_relay_finds_the_rest(
     with capture_logs() as logs:
         state(Happened(subject_id=1, number=1))
         state(Happened(subject_id=2, number=1))
-    assert [line["event"] for line in logs] == ["no wake-up"]  # the second did not even try
+    tried = [line for line in logs if line["event"] == "no wake-up"]
+    assert len(tried) == 1  # the second did not even try
     assert work_off() == 4
 
 

@@ -146,6 +146,7 @@ class Drive:
         ask("POST", f"/api/agents/{self.me.pk}/ws-ticket", {}, extra={"Origin": "https://desk.example.com"})
         ask("GET", f"/api/agents/{self.me.pk}/stream", headers={"X-Stream-Ticket": marks.token()})
         self._promise()
+        self._lift()
         ask("POST", "/api/auth/refresh", {"refresh": tokens["refresh"]}, headers={})
         bearer = {"Authorization": f"Bearer {tokens['access']}"}
         ask("POST", f"/api/agents/{self.me.pk}/logout", {}, headers=bearer)
@@ -230,13 +231,25 @@ class Drive:
         ask("PATCH", policy, {"name": marks.text("name")})
         ask("POST", f"{policy}/activate", {})
         job = ask("POST", f"{policy}/apply", {"preview": True})
+        trial = ask("POST", f"{policy}/simulate", {"days": 30})
         raise_due(timezone.now() + timedelta(days=90))
         breach = ask("GET", "/api/sla/breaches")["results"][0]
         ask("POST", f"/api/sla/breaches/{breach['id']}/acknowledge", {"reason": marks.text("note")})
         looks = ["/api/sla/calendars", "/api/sla/policies", "/api/sla/at-risk", f"/api/sla/applications/{job['id']}"]
-        for path in (*looks, calendar, f"{calendar}/versions", policy, f"{policy}/versions"):
+        looks += [f"/api/sla/simulations/{trial['id']}", "/api/sla/dashboard", calendar, policy]
+        for path in (*looks, f"{calendar}/versions", f"{policy}/versions"):
             ask("GET", path)
         ask("GET", f"/api/sla/tickets/{breach['ticket']['id']}")
+        ask("GET", f"/api/tickets/{breach['ticket']['id']}/rank")
+
+    def _lift(self) -> None:
+        """A topic alert: its phrase may be what a customer wrote."""
+        ask, ends_at = self.ask, (timezone.now() + timedelta(hours=1)).isoformat()
+        given = {"phrase": self.marks.text("subject"), "minutes": 30, "ends_at": ends_at}
+        alert = f"/api/topic-alerts/{ask('POST', '/api/topic-alerts', given)['id']}"
+        for path in ("/api/topic-alerts", alert):
+            ask("GET", path)
+        ask("POST", f"{alert}/end", {})
 
     def use_the_admin(self) -> None:
         """Every form, filled well and badly, and every search."""

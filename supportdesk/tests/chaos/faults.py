@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from agents import feed
 from agents.feed import Start
-from agents.models import FeedEntry
+from agents.models import FeedEntry, FeedHead
 from agents.models.feed import FeedEntryQuerySet
 
 VARIABLE = "SUPPORTDESK_CHAOS_FAULT"
@@ -30,7 +30,9 @@ def mix_up() -> None:
     """Everybody is told what the next agent should be."""
 
     def behind(position: int, *, agent_id: int) -> FeedEntryQuerySet:
-        return FeedEntry.objects.filter(agent_id=agent_id + 1, seq__gt=position).order_by("seq")
+        heads = FeedHead.objects.order_by("agent_id").values_list("agent_id", flat=True)
+        other = heads.filter(agent_id__gt=agent_id).first() or heads.first()
+        return FeedEntry.objects.filter(agent_id=other, seq__gt=position).order_by("seq")
 
     feed.behind = behind
 
