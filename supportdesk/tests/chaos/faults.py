@@ -31,8 +31,8 @@ def mix_up() -> None:
 
     def behind(position: int, *, agent_id: int) -> FeedEntryQuerySet:
         heads = FeedHead.objects.order_by("agent_id").values_list("agent_id", flat=True)
-        other = heads.filter(agent_id__gt=agent_id).first() or heads.first()
-        return FeedEntry.objects.filter(agent_id=other, seq__gt=position).order_by("seq")
+        behind = [*heads.filter(agent_id__gt=agent_id)[:1], *heads[:1]]
+        return FeedEntry.objects.filter(agent_id=behind[0], seq__gt=position).order_by("seq")
 
     feed.behind = behind
 
