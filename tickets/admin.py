@@ -436,7 +436,7 @@ class TopicAlertForm(ServiceForm):
         Department.objects.all(), required=False, empty_label="Every department", help_text="Whose tickets it lifts."
     )
     minutes = forms.IntegerField(min_value=1, max_value=MOST_HEAD_START, help_text="How much earlier they come.")
-    ends_at = forms.DateTimeField(label="Ends at (UTC)")
+    ends_at = forms.DateTimeField(label="Ends at (UTC)", help_text="As in 2027-01-31 18:00.")
 
 
 class EndForm(TopicAlertForm):
