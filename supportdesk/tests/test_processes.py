@@ -122,7 +122,10 @@ from django.db import OperationalError, connection
 def work(number):
     try:
         with connection.cursor() as cursor:
-            cursor.execute("SELECT count(*) FROM pg_stat_activity WHERE application_name = 'supportdesk-sockets'")
+            cursor.execute(
+                "SELECT count(*) FROM pg_stat_activity"
+                " WHERE application_name = 'supportdesk-sockets' AND datname = current_database()"
+            )
             held = cursor.fetchone()[0]
             cursor.execute("SELECT pg_sleep(0.02)")
         return held

@@ -85,7 +85,7 @@ WRONG_CLAIMS: dict[str, Callable[[Claims], Any]] = {
     "no end": lambda claims: without(claims, "exp"),
     "an end that is no number": lambda claims: claims | {"exp": "tomorrow"},
     "an end beyond all numbers": lambda claims: claims | {"exp": float("inf")},
-    "not yet good": lambda claims: claims | {"nbf": NOW + 600},
+    "not yet good": lambda claims: claims | {"nbf": NOW + 86_400},
     "issued tomorrow": lambda claims: claims | {"iat": NOW + 86_400},
     "no id": lambda claims: without(claims, "jti"),
     "no version": lambda claims: without(claims, "ver"),
