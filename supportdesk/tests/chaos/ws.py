@@ -36,7 +36,7 @@ from tickets.enums import Priority, Status
 from tickets.services import lifecycle
 
 SHOWN_SECONDS = 120.0
-BROKEN_SECONDS = 40.0  # a broken build may never be done
+BROKEN_SECONDS = 20.0  # a broken build may never be done
 TELLING = ("tickets.tell_agents", "agents.tell_availability")
 WRITER = system("drill", origin=Door.COMMAND)
 
