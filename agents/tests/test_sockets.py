@@ -593,8 +593,11 @@ def test_who_reads_nothing_for_long_is_dropped(
     work_off()
     slow = _Unread(desk, agent, api)
     monkeypatch.setattr(consumers, "SLOW_SECONDS", 2.5)
+    assert sockets_server.subscriptions() == 1
+    begin = slow.subscription.position
     slow.flood(10_000)
     wait_for(lambda: sockets_server.subscriptions() == 0)
+    assert slow.subscription.position - begin < 10_000  # and was not told all of it first
 
 
 @pytest.mark.vuln
