@@ -4,35 +4,29 @@ A count is right by itself; a stored counter would have to be right after every 
 index `ticket_work` holds unfinished tickets only, so counting costs what there is to count.
 """
 
-import time
 import uuid
-from collections.abc import Callable
 from typing import Any
 
-import structlog
 from django.conf import settings
 from django.core.cache import cache
 from django.db import transaction
 from django.db.models import Case, IntegerField, OuterRef, Subquery, Sum, Value, When
 from django.db.models.functions import Coalesce
 from prometheus_client import Counter
-from redis.exceptions import RedisError
 
 from agents.enums import Availability
 from agents.models import Agent, AgentQuerySet
-from supportdesk.core.observability.metrics import REDIS_ERRORS
+from supportdesk.core.asking import Asking
 from tickets.enums import Status
 from tickets.matching import ONE
 from tickets.models import Ticket
 
 KEPT_SECONDS = 30
-QUIET_SECONDS = 5.0  # after a failure of Redis, how long nothing more is asked of it
 _GENERATION = "available-agents:generation"
 
 LOOKUPS = Counter("supportdesk_available_agents_total", "Looks for who is available: kept, or read.", ["found"])
 
-log = structlog.get_logger("supportdesk.workload")
-_quiet_until = 0.0
+_redis = Asking("available")
 
 
 def with_load(agents: AgentQuerySet) -> AgentQuerySet:
@@ -57,15 +51,15 @@ def available() -> dict[int, int]:
 
     Kept for 30 s, and dropped with each commit that changes it. Without Redis it is read each time.
     """
-    generation = _ask(lambda: cache.get_or_set(_GENERATION, _new_generation, None))
+    generation = _redis.ask(lambda: cache.get_or_set(_GENERATION, _new_generation, None))
     key = f"available-agents:{generation}"
-    known: dict[int, int] | None = _ask(lambda: cache.get(key)) if generation else None
+    known: dict[int, int] | None = _redis.ask(lambda: cache.get(key)) if generation else None
     LOOKUPS.labels("read" if known is None else "kept").inc()
     if known is not None:
         return known
     found = _read_available()
     if generation:
-        _ask(lambda: cache.set(key, found, KEPT_SECONDS))
+        _redis.ask(lambda: cache.set(key, found, KEPT_SECONDS))
     return found
 
 
@@ -76,7 +70,7 @@ def forget_available() -> None:
 
 def _forget() -> None:
     """Begins a new generation: who has been reading since before this keeps what they found under the old one."""
-    _ask(lambda: cache.set(_GENERATION, _new_generation(), None))
+    _redis.ask(lambda: cache.set(_GENERATION, _new_generation(), None))
 
 
 def _read_available() -> dict[int, int]:
@@ -87,17 +81,3 @@ def _read_available() -> dict[int, int]:
 
 def _new_generation() -> str:
     return uuid.uuid4().hex
-
-
-def _ask(question: Callable[[], Any]) -> Any:
-    """What Redis answers. None when it does not; then, for a while, it is not asked again."""
-    global _quiet_until
-    if time.monotonic() < _quiet_until:
-        return None
-    try:
-        return question()
-    except RedisError as error:
-        _quiet_until = time.monotonic() + QUIET_SECONDS
-        REDIS_ERRORS.labels("available").inc()
-        log.warning("available agents without redis", error=type(error).__name__)
-        return None

@@ -319,7 +319,7 @@ def test_the_figures_are_those_that_a_loop_over_the_rows_would_give() -> None:
 
 
 def test_without_redis_it_is_read_each_time(monkeypatch: pytest.MonkeyPatch, settings: Any) -> None:
-    monkeypatch.setattr(kept, "_quiet_until", 0.0)
+    monkeypatch.setattr(kept._redis, "quiet_until", 0.0)
     change_default(MONDAY, targets=minutes(first_response=60))
     answered(MINUTE)
     settings.CACHES = {"default": settings.CACHES["default"] | {"LOCATION": "redis://127.0.0.1:1/0"}}

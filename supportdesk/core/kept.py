@@ -10,7 +10,6 @@ Answers may hold personal data and are ciphertext. Without Redis every answer is
 """
 
 import json
-import time
 import uuid
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
@@ -22,11 +21,11 @@ from django.db import transaction
 from prometheus_client import Counter
 from redis.exceptions import RedisError
 
+from supportdesk.core.asking import Asking
 from supportdesk.core.crypto import DecryptionError, blind_index, decrypt, encrypt
 from supportdesk.core.observability.metrics import REDIS_ERRORS
 
 CHANGE_SECONDS = 60  # after which a change whose end nobody told is over
-QUIET_SECONDS = 5.0  # after a failure of Redis, how long answers are made without asking it
 _CHANGING = "changing"
 
 ANSWERS = Counter(
@@ -35,7 +34,7 @@ ANSWERS = Counter(
     ["kind", "how"],
 )
 log = structlog.get_logger("supportdesk.kept")
-_quiet_until = 0.0
+_redis = Asking("kept")
 
 
 def answer(kind: str, *, key: Sequence[object], groups: Sequence[str], make: Callable[[], str]) -> str:
@@ -47,7 +46,7 @@ def answer(kind: str, *, key: Sequence[object], groups: Sequence[str], make: Cal
         return make()
     entry = f"kept:{kind}:{blind_index(json.dumps(key, default=str), context='kept')}"
     names = [_group(kind, group) for group in groups]
-    found = _ask(lambda: cache.get_many([entry, *names]))
+    found = _redis.ask(lambda: cache.get_many([entry, *names]))
     if found is None:
         ANSWERS.labels(kind, "without_redis").inc()
         return make()
@@ -59,7 +58,7 @@ def answer(kind: str, *, key: Sequence[object], groups: Sequence[str], make: Cal
     text = make()
     if _CHANGING not in generations and None not in generations:
         sealed = encrypt(text, context="kept")
-        _ask(lambda: cache.set(entry, [generations, sealed], settings.KEPT_ANSWER_SECONDS))
+        _redis.ask(lambda: cache.set(entry, [generations, sealed], settings.KEPT_ANSWER_SECONDS))
     return text
 
 
@@ -77,7 +76,7 @@ def _group(kind: str, name: str) -> str:
 def _begun(name: str) -> str | None:
     """The first generation of a group; None when a rival began one, or Redis is gone."""
     generation = uuid.uuid4().hex
-    return generation if _ask(lambda: cache.add(name, generation, None)) else None
+    return generation if _redis.ask(lambda: cache.add(name, generation, None)) else None
 
 
 def _text(found: Any, generations: list[str | None]) -> str | None:
@@ -86,20 +85,6 @@ def _text(found: Any, generations: list[str | None]) -> str | None:
     try:
         return decrypt(found[1], context="kept")
     except DecryptionError:  # under a key that is gone
-        return None
-
-
-def _ask(question: Callable[[], Any]) -> Any:
-    """What Redis answers. None when it does not; then, for a while, it is not asked again."""
-    global _quiet_until
-    if time.monotonic() < _quiet_until:
-        return None
-    try:
-        return question()
-    except RedisError as error:
-        _quiet_until = time.monotonic() + QUIET_SECONDS
-        REDIS_ERRORS.labels("kept").inc()
-        log.warning("answers without redis", error=type(error).__name__)
         return None
 
 

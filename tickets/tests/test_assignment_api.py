@@ -376,7 +376,7 @@ def test_available_agents_are_read_when_redis_does_not_answer(
 
     for name in ("get", "set", "get_or_set"):
         monkeypatch.setattr(cache, name, refuse, raising=False)
-    monkeypatch.setattr(workload, "_quiet_until", 0.0)
+    monkeypatch.setattr(workload._redis, "quiet_until", 0.0)
     assert ids(api.get("/api/agents/available")) == [me.pk]
     change(make_ticket(), status="closed")
     set_agent(me, availability="busy")

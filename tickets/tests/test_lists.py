@@ -283,14 +283,14 @@ def test_lists_are_served_without_redis(world: dict[str, Any], settings: Any, mo
             "OPTIONS": {"socket_timeout": 0.1, "socket_connect_timeout": 0.1},
         }
     }
-    monkeypatch.setattr(kept, "_quiet_until", 0.0)
+    monkeypatch.setattr(kept._redis, "quiet_until", 0.0)
     api = Api(world["agent"])
     before = kept.ANSWERS.labels(lists.KIND, "without_redis")._value.get()
     assert [asked(api)[1] for _ in range(2)] == [False, False]
     assert kept.ANSWERS.labels(lists.KIND, "without_redis")._value.get() == before + 2
     change(world["ticket"], subject="Other words")
     assert "Other words" in json.dumps(asked(api)[0].body)
-    monkeypatch.setattr(kept, "_quiet_until", 0.0)
+    monkeypatch.setattr(kept._redis, "quiet_until", 0.0)
 
 
 def test_an_answer_under_a_key_that_is_gone_is_made_again(world: dict[str, Any], settings: Any) -> None:
