@@ -11,6 +11,7 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -35,7 +36,7 @@ from tickets.models import Ticket
 from tickets.services import lifecycle
 
 SETTINGS = "supportdesk.tests.chaos.paused"
-BUSY, FAULT = "SUPPORTDESK_CHAOS_BUSY", "SUPPORTDESK_CHAOS_FAULT"  # a file that names who works; what is patched in
+BUSY, FAULT = "SUPPORTDESK_CHAOS_BUSY", "SUPPORTDESK_CHAOS_FAULT"  # a file of who began what; what is patched in
 PAUSE = 0.05  # seconds before and after the effect, so that a kill finds either
 PATIENCE = 120.0
 CELERY = [sys.executable, "-m", "celery", "-A", "supportdesk"]
@@ -44,7 +45,7 @@ CELERY = [sys.executable, "-m", "celery", "-A", "supportdesk"]
 def auto_assign(occurrence: Occurrence, *, now: Any) -> None:
     """The product's own handler, slow enough to be met at work."""
     with Path(os.environ[BUSY]).open("a") as busy:
-        busy.write(f"{os.getpid()}\n")
+        busy.write(f"{os.getpid()} {occurrence.event.subject_id} {time.time()}\n")
     time.sleep(PAUSE)
     handlers.auto_assign(occurrence, now=now)
     time.sleep(PAUSE)
@@ -69,7 +70,8 @@ def run(setting: Setting) -> Outcome:
             pid = crew.met_at_work()
             time.sleep(chance.uniform(0, 2 * PAUSE))
             killed += crew.kill_child(pid) if number < children else crew.kill_worker()
-        seconds = _settled(department, give_up=time.monotonic() + (PATIENCE if setting.full else PATIENCE / 2))
+        _settle(department, give_up=time.monotonic() + (PATIENCE if setting.full else PATIENCE / 2))
+        seconds = crew.resumed()
     finally:
         crew.stop()
         shutil.rmtree(home, ignore_errors=True)
@@ -82,8 +84,19 @@ def run(setting: Setting) -> Outcome:
             "doubled": (assigned.count() - assigned.values("subject_id").distinct().count(), 0),
             "unfinished": (_unfinished(department), 0),
         },
-        shown={"resumed_p99": round(_percentile(seconds, 99), 1), "resumed_max": round(max(seconds, default=0), 1)},
+        shown={
+            "resumed": len(seconds),
+            "resumed_p99": round(_percentile(seconds, 99), 1),
+            "resumed_max": round(max(seconds, default=0), 1),
+        },
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Begun:
+    pid: int
+    ticket: int
+    at: float
 
 
 class _Crew:
@@ -91,6 +104,7 @@ class _Crew:
 
     def __init__(self, home: Path, *, fault: str) -> None:
         self.busy, self.log, self.seen = home / "busy", home / "log", 0
+        self.cut: list[_Begun] = []  # what was being done when its process was killed, and when that was
         self.busy.touch()
         self.environment = {**os.environ, "DJANGO_SETTINGS_MODULE": SETTINGS, BUSY: str(self.busy), FAULT: fault}
         self.worker: subprocess.Popen[bytes] | None = None
@@ -109,27 +123,46 @@ class _Crew:
 
     def met_at_work(self) -> int:
         """The process that has just begun to work on a ticket."""
-        return int(_until(self._next_busy, "nobody took up the work"))
+        return _until(self._next_busy, "nobody took up the work").pid
 
     def kill_child(self, pid: int) -> bool:
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
+            self._note(pid)
             return True
         return False
 
     def kill_worker(self) -> bool:
         assert self.worker
         os.killpg(self.worker.pid, signal.SIGKILL)
+        self._note(*{begun.pid for begun in self._begun()} - {cut.pid for cut in self.cut})
         self.worker.wait()
         self.worker = self._started("worker", "--concurrency", "2", "--loglevel", "ERROR")
         return True
 
-    def _next_busy(self) -> str | None:
-        lines = self.busy.read_text().splitlines()
-        if len(lines) <= self.seen:
+    def resumed(self) -> list[float]:
+        """Seconds from each kill until the ticket that its process was at is begun again. What was done by then, and is
+        not begun again, is not among them.
+        """
+        begun = self._begun()
+        again = [[b.at for b in begun if b.ticket == cut.ticket and b.at > cut.at] for cut in self.cut]
+        return [min(times) - cut.at for cut, times in zip(self.cut, again, strict=True) if times]
+
+    def _note(self, *killed: int) -> None:
+        now = time.time()
+        last = {begun.pid: begun for begun in self._begun() if begun.pid in killed}
+        self.cut += [replace(begun, at=now) for begun in last.values()]
+
+    def _next_busy(self) -> _Begun | None:
+        begun = self._begun()
+        if len(begun) <= self.seen:
             return None
-        self.seen = len(lines)
-        return lines[-1]
+        self.seen = len(begun)
+        return begun[-1]
+
+    def _begun(self) -> list[_Begun]:
+        rows = [line.split() for line in self.busy.read_text().splitlines(keepends=True) if line.endswith("\n")]
+        return [_Begun(pid=int(pid), ticket=int(ticket), at=float(at)) for pid, ticket, at in rows]
 
     def _started(self, *arguments: str) -> subprocess.Popen[bytes]:
         with self.log.open("ab") as log:
@@ -154,12 +187,10 @@ def _open_ticket(department: Department, customer: Customer) -> None:
     )
 
 
-def _settled(department: Department, *, give_up: float) -> list[float]:
-    """Waits for the rest; seconds from the fact to the end of what follows from it, for each ticket."""
+def _settle(department: Department, *, give_up: float) -> None:
+    """Waits for the rest."""
     while _unfinished(department) and time.monotonic() < give_up:
         time.sleep(0.5)
-    done = _deliveries(department).filter(state=DeliveryState.DONE)
-    return [(end - begin).total_seconds() for begin, end in done.values_list("created_at", "finished_at") if end]
 
 
 def _deliveries(department: Department) -> Any:
@@ -179,7 +210,7 @@ def _percentile(values: list[float], percent: int) -> float:
     )
 
 
-def _until(ask: Callable[[], str | None], complaint: str) -> str:
+def _until(ask: Callable[[], _Begun | None], complaint: str) -> _Begun:
     deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline:
         if (answer := ask()) is not None:
