@@ -14,7 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from django.conf import settings
 from django.db import connection
@@ -35,10 +35,12 @@ from tickets.events import TicketCreated
 from tickets.models import Ticket
 from tickets.services import lifecycle
 
+T = TypeVar("T")
 SETTINGS = "supportdesk.tests.chaos.paused"
 BUSY, FAULT = "SUPPORTDESK_CHAOS_BUSY", "SUPPORTDESK_CHAOS_FAULT"  # a file of who began what; what is patched in
 PAUSE = 0.05  # seconds before and after the effect, so that a kill finds either
 PATIENCE = 120.0
+RESUMED_WITHIN = 45.0  # longer than it takes; what takes longer is counted in the end
 CELERY = [sys.executable, "-m", "celery", "-A", "supportdesk"]
 
 
@@ -66,10 +68,12 @@ def run(setting: Setting) -> Outcome:
         crew.start()
         killed = 0
         for number in range(children + wholes):
-            _open_ticket(department, customer)
-            pid = crew.met_at_work()
+            whole = number >= children
+            if whole:  # one after the other: what the one before cut is being done again
+                _settle(department, give_up=time.monotonic() + RESUMED_WITHIN)
+            pid = crew.met_at_work(_open_ticket(department, customer))
             time.sleep(chance.uniform(0, 2 * PAUSE))
-            killed += crew.kill_child(pid) if number < children else crew.kill_worker()
+            killed += crew.kill_worker() if whole else crew.kill_child(pid)
         _settle(department, give_up=time.monotonic() + (PATIENCE if setting.full else PATIENCE / 2))
         seconds = crew.resumed()
     finally:
@@ -103,7 +107,7 @@ class _Crew:
     """A worker with two children, and beat with its relay."""
 
     def __init__(self, home: Path, *, fault: str) -> None:
-        self.busy, self.log, self.seen = home / "busy", home / "log", 0
+        self.busy, self.log = home / "busy", home / "log"
         self.cut: list[_Begun] = []  # what was being done when its process was killed, and when that was
         self.busy.touch()
         self.environment = {**os.environ, "DJANGO_SETTINGS_MODULE": SETTINGS, BUSY: str(self.busy), FAULT: fault}
@@ -121,9 +125,10 @@ class _Crew:
                     os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
 
-    def met_at_work(self) -> int:
-        """The process that has just begun to work on a ticket."""
-        return _until(self._next_busy, "nobody took up the work").pid
+    def met_at_work(self, ticket: int) -> int:
+        """The process that has just begun to work on the ticket, which nobody did before."""
+        begun = _until(lambda: [one for one in self._begun() if one.ticket == ticket], "nobody took up the work")
+        return begun[-1].pid
 
     def kill_child(self, pid: int) -> bool:
         with suppress(ProcessLookupError):
@@ -153,13 +158,6 @@ class _Crew:
         last = {begun.pid: begun for begun in self._begun() if begun.pid in killed}
         self.cut += [replace(begun, at=now) for begun in last.values()]
 
-    def _next_busy(self) -> _Begun | None:
-        begun = self._begun()
-        if len(begun) <= self.seen:
-            return None
-        self.seen = len(begun)
-        return begun[-1]
-
     def _begun(self) -> list[_Begun]:
         rows = [line.split() for line in self.busy.read_text().splitlines(keepends=True) if line.endswith("\n")]
         return [_Begun(pid=int(pid), ticket=int(ticket), at=float(at)) for pid, ticket, at in rows]
@@ -176,8 +174,8 @@ class _Crew:
             )
 
 
-def _open_ticket(department: Department, customer: Customer) -> None:
-    lifecycle.create_ticket(
+def _open_ticket(department: Department, customer: Customer) -> int:
+    ticket = lifecycle.create_ticket(
         customer=customer,
         department=department,
         subject="Kill",
@@ -185,6 +183,7 @@ def _open_ticket(department: Department, customer: Customer) -> None:
         by=SYSTEM,
         now=timezone.now(),
     )
+    return ticket.pk
 
 
 def _settle(department: Department, *, give_up: float) -> None:
@@ -210,10 +209,10 @@ def _percentile(values: list[float], percent: int) -> float:
     )
 
 
-def _until(ask: Callable[[], _Begun | None], complaint: str) -> _Begun:
+def _until(ask: Callable[[], list[T]], complaint: str) -> list[T]:
     deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline:
-        if (answer := ask()) is not None:
+        if answer := ask():
             return answer
         time.sleep(0.01)
     raise TimeoutError(complaint)
