@@ -27,23 +27,25 @@ class Promise:
     calendar_version_id: int
 
 
-def start(*, ticket_id: int, priority: str, now: datetime) -> None:
-    """Gives a new ticket its promises and starts their clocks, in the transaction that creates it: two statements.
-
-    A desk without a policy promises nothing.
+def start(ticket: Ticket, *, now: datetime) -> None:
+    """Gives a new ticket its promises and starts their clocks, in the transaction that creates it: two statements. The
+    caller saves what is promised next. A desk without a policy promises nothing.
     """
-    promise = promises([ticket_id]).get(ticket_id)
-    if promise is not None:
-        begin({ticket_id: promise}, {ticket_id: [Fact(at=now, kind=Kind.CREATED, value=priority)]}, now=now)
+    chosen = promises([ticket.pk])
+    happened = {ticket.pk: [Fact(at=now, kind=Kind.CREATED, value=ticket.priority)]}
+    for rows in _write(chosen, happened, now=now).values():
+        ticket.promised_at = records.next_end(rows)
 
 
-def recompute(ticket_ids: Sequence[int], *, now: datetime) -> int:
-    """Winds the clocks of these tickets through all that happened to them; returns how many rows changed.
+def recompute(ticket: Ticket, *, now: datetime) -> None:
+    """Winds the clocks of the locked ticket through all that happened to it. The caller saves what is promised next.
 
-    The caller holds the tickets' locks. Tickets without promises stay without. Of the tickets only the rank is touched.
+    A ticket without promises stays without.
     """
-    found = records.read(ticket_ids)
-    return settle([(record, record.wind(now)) for record in found])
+    for record in records.read([ticket.pk]):
+        rows = record.wind(now)
+        records.update([(record, rows)])
+        ticket.promised_at = records.next_end(rows)
 
 
 def settle(wound: Sequence[tuple[Record, Sequence[Row]]]) -> int:
@@ -85,8 +87,16 @@ def cases(ticket_ids: Iterable[int]) -> Iterator[tuple[int, Case, list[Candidate
         yield pk, case, [Candidate(**candidate) for candidate in candidates]
 
 
-def begin(chosen: dict[int, Promise], happened: Mapping[int, Sequence[Fact]], *, now: datetime) -> None:
-    """Writes promises and clocks for locked tickets that have none, from the first fact of each on."""
+def begin(chosen: Mapping[int, Promise], happened: Mapping[int, Sequence[Fact]], *, now: datetime) -> None:
+    """Writes promises, clocks and ranks for locked tickets that have no promises, from the first fact of each on."""
+    wound = _write(chosen, happened, now=now)
+    ranking.promise({ticket_id: records.next_end(rows) for ticket_id, rows in wound.items()})
+
+
+def _write(
+    chosen: Mapping[int, Promise], happened: Mapping[int, Sequence[Fact]], *, now: datetime
+) -> dict[int, list[Row]]:
+    """Writes promises and clocks for tickets that have none, and answers the clocks; no statement for no tickets."""
     slas = [
         TicketSLA(
             ticket_id=ticket_id,
@@ -100,8 +110,9 @@ def begin(chosen: dict[int, Promise], happened: Mapping[int, Sequence[Fact]], *,
         sla.ticket_id: records.wind(happened[sla.ticket_id], sla.policy_version_id, sla.calendar_version_id, now=now)
         for sla in slas
     }
-    records.insert(slas, [(ticket_id, row) for ticket_id, rows in wound.items() for row in rows])
-    ranking.promise({ticket_id: records.next_end(rows) for ticket_id, rows in wound.items()})
+    if slas:
+        records.insert(slas, [(ticket_id, row) for ticket_id, rows in wound.items() for row in rows])
+    return wound
 
 
 def _candidates() -> QuerySet[Any]:

@@ -379,11 +379,11 @@ def test_statements_of_writes(me: Api) -> None:
         made = me.post("/api/tickets", given).body["ticket"]
     with counted_statements() as said:
         me.post(f"/api/tickets/{made['id']}/messages", {"body": "Hello"})
-    # token, customer, ticket, message, topic alerts, facts, policies, clocks, end of the next promise, what follows,
-    # rank, identities, promises
-    assert len(created) == 13
-    # token, ticket, message, ticket, fact, clocks read, clocks written, end of the next promise, rank, what follows
-    assert len(said) == 10
+    # token, customer, ticket, message, topic alerts, facts with what follows, policies, clocks, ticket with its rank,
+    # identities, promises
+    assert len(created) == 11
+    # token, ticket, message, facts with what follows, clocks read, clocks written, ticket with its rank
+    assert len(said) == 7
 
 
 def _by() -> Any:
