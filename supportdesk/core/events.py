@@ -111,7 +111,7 @@ class Handler(Protocol):
 class SubjectHandler(Protocol):
     """As a Handler, for what changes the subject itself: the emitter holds it locked, and saves it afterwards."""
 
-    def __call__(self, event: Any, subject: Any, *, by: Actor, at: datetime) -> None: ...
+    def __call__(self, event: Any, subject: Any, /, *, by: Actor, at: datetime) -> None: ...
 
 
 LaterHandler = Callable[..., None]  # (occurrence: Occurrence, *, now: datetime); idempotent, outside any transaction
@@ -204,7 +204,7 @@ def event_class(name: str) -> type[DomainEvent] | None:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Planned:
+class Planned:
     """What follows later from the fact at this place, counted from 1."""
 
     place: int
@@ -212,16 +212,16 @@ class _Planned:
     due_at: datetime
 
 
-def _planned_of(facts: Sequence[Fact]) -> list[_Planned]:
+def _planned_of(facts: Sequence[Fact]) -> list[Planned]:
     """Each delivery is due as long after its fact as its reaction waits."""
     return [
-        _Planned(place=place, reaction=plan.name, due_at=fact.at + plan.delay)
+        Planned(place=place, reaction=plan.name, due_at=fact.at + plan.delay)
         for place, fact in enumerate(facts, start=1)
         for plan in plans(type(fact.event))
     ]
 
 
-def _state(facts: Sequence[Fact], planned: Sequence[_Planned], by: Actor) -> None:
+def _state(facts: Sequence[Fact], planned: Sequence[Planned], by: Actor) -> None:
     """Writes the facts and what is to follow; what is due at once is hinted at."""
     rows = [event_row(fact, by) for fact in facts]
     columns: list[list[Any]] = [[getattr(row, name) for row in rows] for name in _STATED]

@@ -369,7 +369,7 @@ def test_statements_are_few_and_the_same_for_one_and_three(me: Api) -> None:
     with counted_statements() as longer_detail:
         me.get(f"/api/tickets/{ticket.pk}")
     assert len(one) == len(three) == 2  # the token, the page
-    assert len(detail) == len(longer_detail) == 5  # the token, the ticket, identities, audit, promises
+    assert len(detail) == len(longer_detail) == 4  # the token, the ticket, audit, promises
 
 
 def test_statements_of_writes(me: Api) -> None:
@@ -380,8 +380,8 @@ def test_statements_of_writes(me: Api) -> None:
     with counted_statements() as said:
         me.post(f"/api/tickets/{made['id']}/messages", {"body": "Hello"})
     # token, customer, ticket, message, topic alerts, facts with what follows, policies, clocks, ticket with its rank,
-    # identities, promises
-    assert len(created) == 11
+    # promises
+    assert len(created) == 10
     # token, ticket, message, facts with what follows, clocks read, clocks written, ticket with its rank
     assert len(said) == 7
 
