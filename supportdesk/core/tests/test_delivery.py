@@ -292,12 +292,12 @@ def test_the_commit_wakes_a_worker_with_ids_and_nothing_else(monkeypatch: pytest
 def test_without_redis_the_change_stands_and_the_relay_finds_the_rest(
     settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(wakeup, "_quiet_until", 0.0)
+    monkeypatch.setattr(wakeup._redis, "quiet_until", 0.0)
     settings.CELERY_BROKER_URL = "redis://127.0.0.1:1/0"
     with capture_logs() as logs:
         state(Happened(subject_id=1, number=1))
         state(Happened(subject_id=2, number=1))
-    tried = [line for line in logs if line["event"] == "no wake-up"]
+    tried = [line for line in logs if line["event"] == "going on without redis"]
     assert len(tried) == 1  # the second did not even try
     assert work_off() == 4
 
