@@ -1,7 +1,7 @@
 """The ticket."""
 
 from collections.abc import Collection, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import reduce
 from operator import or_
 from typing import ClassVar
@@ -24,6 +24,14 @@ from tickets.status import DONE
 
 MAX_TAGS = 30
 MAX_TAG_LENGTH = 50
+LONG_LIFE = timedelta(days=30)  # from a ticket's creation to its last change; few have a longer one
+_LIVED_LONG = Func(  # as PostgreSQL lets an index say it: a moment and a span do not always make the same moment
+    "updated_at",
+    "created_at",
+    template=f"(%(expressions)s) > '{LONG_LIFE.days} days'::interval",
+    arg_joiner=" - ",
+    output_field=models.BooleanField(),
+)
 
 
 class TicketQuerySet(models.QuerySet["Ticket"]):
@@ -48,6 +56,15 @@ class TicketQuerySet(models.QuerySet["Ticket"]):
         """Those that have all the tags."""
         given = Value(list(tags), ArrayField(models.TextField()))
         return self.filter(tag_keys__contains=Func(given, function="tickets_tag_keys"))
+
+    def updated_since(self, since: datetime) -> list["TicketQuerySet"]:
+        """Those updated since then, in parts, which overlap and can be read in the order of creation: of the few that
+        lived long any, of the others those that were not created long before. One range would begin at the oldest.
+        """
+        found = self.filter(updated_at__gte=since)
+        if since - datetime.min.replace(tzinfo=UTC) < LONG_LIFE:
+            return [found]
+        return [found.filter(_LIVED_LONG), found.filter(created_at__gte=since - LONG_LIFE)]
 
     def live(self) -> "TicketQuerySet":
         """Without the archived, which stay out of every list that does not ask for them."""
@@ -194,6 +211,7 @@ class Ticket(models.Model):
             _covering("customer", "created_at", name="ticket_customer_created"),
             _covering("created_at", name="ticket_created"),
             _covering("updated_at", name="ticket_updated"),
+            _covering("created_at", name="ticket_lived_long", condition=Q(_LIVED_LONG)),
             models.Index(fields=["priority", "rank_at", "id"], name="ticket_priority_rank"),
             models.Index(fields=["channel", "rank_at", "id"], name="ticket_channel_rank"),
             models.Index(fields=["category", "rank_at", "id"], name="ticket_category_rank"),
@@ -201,8 +219,13 @@ class Ticket(models.Model):
             models.Index(fields=["external_id"], condition=Q(external_id__isnull=False), name="ticket_external_id"),
             GinIndex(fields=["tag_keys"], name="ticket_tags"),
             GinIndex(OpClass(Upper("subject"), name="gin_trgm_ops"), name="ticket_subject_trigram"),
-            # Of the unfinished only, so they stay as small as the work at hand: an agent's queue and load; what nobody
-            # has; what waits to be given to somebody.
+            # Of the unfinished only, so they stay as small as the work at hand: the load of all; an agent's queue; what
+            # nobody has; what waits to be given to somebody.
+            models.Index(
+                fields=["assignee", "status"],
+                condition=Q(resolved_at__isnull=True, assignee__isnull=False),
+                name="ticket_load",
+            ),
             _covering(
                 "assignee",
                 "rank_at",

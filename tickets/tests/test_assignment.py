@@ -311,5 +311,5 @@ def test_the_load_is_counted_off_the_index_of_unfinished_work() -> None:
     agent = make_agent()
     fill_desk()
     found = plan(workload.with_load(Agent.objects.get_queryset().filter(pk=agent.pk)))
-    assert "ticket_work" in found
-    assert "Filter" not in found.split("ticket_work")[1]
+    assert "ticket_load" in found
+    assert "Filter" not in found.split("ticket_load")[1]

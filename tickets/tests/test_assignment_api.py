@@ -334,7 +334,7 @@ def test_lists_take_the_same_statements_for_one_and_three(api: Api, me: Agent, h
                 assert len(api.get(route).body["results"]) >= number
             found.append(len(statements))
         counts.append(found)
-    assert counts == [[4, 3, 2], [4, 3, 2]]
+    assert counts == [[5, 3, 2], [5, 3, 2]]
 
 
 # Machines
