@@ -22,7 +22,7 @@ class Migration(migrations.Migration):
                         "created_at",
                         arg_joiner=" - ",
                         output_field=models.BooleanField(),
-                        template="(%(expressions)s) > '30 days'::interval",
+                        template="(%(expressions)s) > '14 days'::interval",
                     )
                 ),
                 fields=["created_at", "id"],

@@ -24,7 +24,7 @@ from tickets.status import DONE
 
 MAX_TAGS = 30
 MAX_TAG_LENGTH = 50
-LONG_LIFE = timedelta(days=30)  # from a ticket's creation to its last change; few have a longer one
+LONG_LIFE = timedelta(days=14)  # from a ticket's creation to its last change; few have a longer one
 _LIVED_LONG = Func(  # as PostgreSQL lets an index say it: a moment and a span do not always make the same moment
     "updated_at",
     "created_at",

@@ -395,6 +395,9 @@ def test_statements_of_writes(me: Api) -> None:
     assert len(created) == 9
     # token, ticket, message, facts with what follows, clocks read, clocks written, ticket with its rank
     assert len(said) == 7
+    with counted_statements() as heard:
+        me.post(f"/api/tickets/{made['id']}/messages", {"body": "Thank you", "sender": "customer"})
+    assert len(heard) == 8  # topic alerts too, whose phrases are looked for in what customers write
 
 
 def _by() -> Any:
