@@ -28,8 +28,8 @@ LONG_LIFE = timedelta(days=14)  # from a ticket's creation to its last change; f
 _LIVED_LONG = Func(  # as PostgreSQL lets an index say it: a moment and a span do not always make the same moment
     "updated_at",
     "created_at",
-    template=f"(%(expressions)s) > '{LONG_LIFE.days} days'::interval",
     arg_joiner=" - ",
+    template=f"(%(expressions)s) > '{LONG_LIFE.days} days'::interval",
     output_field=models.BooleanField(),
 )
 
