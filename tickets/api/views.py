@@ -110,7 +110,8 @@ class TicketViewSet(ApiViewSet):
         return self.page(selectors.listed(self.actor), FoundTicket)
 
     def _page(self) -> Response:
-        parts = Ticket.objects.visible_parts(self.actor)
+        in_departments = "department" in self.request.query_params
+        parts = Ticket.objects.visible_parts(self.actor, in_departments=in_departments)
         return self.page(selectors.with_names(), FoundTicket, parts=parts)
 
     def filtered(self, parts: Sequence[Any]) -> Any:

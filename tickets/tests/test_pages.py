@@ -81,6 +81,26 @@ def test_the_oldest_that_were_updated_since_are_found_however_long_they_lived(si
         assert [row["id"] for row in before] == expected[-len(last["results"]) - 7 : -len(last["results"])]
 
 
+def test_a_list_of_one_department_is_what_the_reader_sees_of_it() -> None:
+    here, there = make_department(), make_department()
+    reader, newcomer = make_agent(department=here), make_agent(department=None)
+    tickets = [make_ticket(department=department) for department in (here, there, there, None)]
+    Ticket.objects.filter(pk=tickets[1].pk).update(assignee=reader)
+    for who in (reader, newcomer, make_agent(role="supervisor", leads=[here, there]), make_agent(role="admin")):
+        for department in (here, there):
+            seen = Ticket.objects.visible_to(actor_of(who)).filter(department=department)
+            for ordering in ("rank", "created_at"):
+                found = Api(who).get("/api/tickets", department=department.pk, ordering=ordering).body["results"]
+                assert {row["id"] for row in found} == set(seen.values_list("pk", flat=True))
+
+
+def test_a_foreign_department_is_not_looked_for_among_the_tickets_of_none() -> None:
+    actor = actor_of(make_agent(department=make_department()))
+    parts = Ticket.objects.visible_parts(actor, in_departments=True)
+    assert len(parts) == len(Ticket.objects.visible_parts(actor)) - 1 > 0
+    assert not any("IS NULL" in str(part.query) for part in parts)
+
+
 def test_since_the_beginning_of_time_is_since_then() -> None:
     ticket = make_ticket()
     found = Api(make_agent()).get("/api/tickets", ordering="created_at", updated_since="0001-01-01T00:00:00Z")
