@@ -63,9 +63,10 @@ def detail_after_change(ticket: Ticket) -> Detail:
 def _beside(tickets: TicketQuerySet, *, identities: bool = True) -> Detail:
     first_message = Message.objects.filter(ticket=OuterRef("pk"), position=1).values("body")
     current = FilteredRelation("assignments", condition=Q(assignments__ended_at__isnull=True))
+    if identities:
+        tickets = tickets.annotate(known_as=identities_of("customer_id"))
     ticket: Any = (
         tickets.annotate(description=Subquery(first_message), current=current, promised=PROMISED)
-        .annotate(**({"known_as": identities_of("customer_id")} if identities else {}))
         .select_related("customer", "assignee", "department", "current__agent")  # type: ignore[misc]
         .first()
     )
