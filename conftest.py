@@ -5,14 +5,21 @@ from collections.abc import Iterator
 import pytest
 from django.core.cache import cache
 
+from agents import realtime
 from sla.tests.builders import seed_default_policy
+from supportdesk.core import kept, wakeup
 from supportdesk.tests.client import Api
 from supportdesk.tests.sockets import Desk, ThreadedServer, wait_for
+from tickets import workload
 
 
 @pytest.fixture(autouse=True)
-def _empty_cache() -> None:
+def _new_redis() -> None:
+    """Empty, and what a test without it left is not held against it."""
     cache.clear()
+    kept._owed.clear()
+    for asking in (kept._redis, kept._telling, workload._redis, wakeup._redis, realtime._redis):
+        asking.quiet_until = 0.0
 
 
 @pytest.fixture(autouse=True)

@@ -39,12 +39,15 @@ NAMES = ("priorities", "channels", "categories", "tags", "tiers", "department_id
 
 @dataclass(frozen=True, kw_only=True)
 class Candidate:
-    """An active policy, by the ids of its present version and of its calendar's."""
+    """An active policy, by the ids of its present version and of its calendar's; with its name if that was asked."""
 
     policy_version_id: int
     calendar_version_id: int
     conditions: Conditions
     is_default: bool
+    policy_id: int = 0
+    name: str = ""
+    number: int = 0
 
 
 def meets(case: Case, conditions: Conditions) -> bool:

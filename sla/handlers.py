@@ -8,20 +8,21 @@ from sla.services import applying, clocks, privacy, simulating, telling
 from supportdesk.core.actor import Actor, Door
 from supportdesk.core.events import Occurrence
 from tickets.events import MessageAdded, TicketCreated, TicketPriorityChanged, TicketStatusChanged
+from tickets.models import Ticket
 
 
-def start_clocks(event: TicketCreated, *, by: Actor, at: datetime) -> None:
+def start_clocks(event: TicketCreated, ticket: Ticket, *, by: Actor, at: datetime) -> None:
     if by.origin != Door.IMPORT:
-        clocks.start(ticket_id=event.subject_id, priority=event.priority, now=at)
+        clocks.start(ticket, now=at)
 
 
-def hear_message(event: MessageAdded, *, by: Actor, at: datetime) -> None:
+def hear_message(event: MessageAdded, ticket: Ticket, *, by: Actor, at: datetime) -> None:
     if facts.concerns(event):
-        clocks.recompute([event.subject_id], now=at)
+        clocks.recompute(ticket, now=at)
 
 
-def wind_clocks(event: TicketPriorityChanged | TicketStatusChanged, *, by: Actor, at: datetime) -> None:
-    clocks.recompute([event.subject_id], now=at)
+def wind_clocks(event: TicketPriorityChanged | TicketStatusChanged, ticket: Ticket, *, by: Actor, at: datetime) -> None:
+    clocks.recompute(ticket, now=at)
 
 
 def erase_reasons(event: CustomerErased, *, by: Actor, at: datetime) -> None:

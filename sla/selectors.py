@@ -73,18 +73,25 @@ def standings(sla: TicketSLA, *, now: datetime) -> list[Standing]:
     return [standing(clock, sla.calendar_version_id, now=now) for clock in clocks]
 
 
-def status_of(ticket_id: int, *, now: datetime) -> tuple[PolicyVersion, dict[str, Standing]] | None:
-    """The newest clock of each metric, with the policy; None without promises. One statement, for who sees the ticket.
+def status_of(ticket: Ticket, *, now: datetime) -> tuple[PolicyVersion, dict[str, Standing]] | None:
+    """The newest clock of each metric, with the policy; None without promises. One statement, for who sees the ticket;
+    none while the ticket has at hand what was just begun.
 
     A ticket whose promises have not begun to run costs another.
     """
-    clocks = SLAClock.objects.filter(ticket=ticket_id).order_by("metric", "-cycle").distinct("metric")
+    if Ticket.sla.is_cached(ticket) and ticket.sla.begun is not None:
+        return ticket.sla.policy_version, _standings(ticket.sla, ticket.sla.begun, now=now)
+    clocks = SLAClock.objects.filter(ticket=ticket).order_by("metric", "-cycle").distinct("metric")
     newest = list(clocks.select_related("ticket__sla__policy_version__policy"))
     if not newest:
-        sla = TicketSLA.objects.select_related("policy_version__policy").filter(ticket=ticket_id).first()
+        sla = TicketSLA.objects.select_related("policy_version__policy").filter(ticket=ticket).first()
         return (sla.policy_version, {}) if sla else None
     sla = newest[0].ticket.sla
-    return sla.policy_version, {clock.metric: standing(clock, sla.calendar_version_id, now=now) for clock in newest}
+    return sla.policy_version, _standings(sla, newest, now=now)
+
+
+def _standings(sla: TicketSLA, newest: Iterable[SLAClock], *, now: datetime) -> dict[str, Standing]:
+    return {clock.metric: standing(clock, sla.calendar_version_id, now=now) for clock in newest}
 
 
 def standing(clock: SLAClock, calendar_version_id: int, *, now: datetime) -> Standing:

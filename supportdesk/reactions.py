@@ -1,8 +1,8 @@
 """Events: what follows from each. One of the four tables that can start code.
 
-`within` runs at once, in the transaction of the change, and may refuse it by raising. `durable` and `push` follow after
-its commit, each once and in the order of the facts of one subject; `push` is what sockets wait for. Handlers live in
-the app that reacts; each is one call into that app's services.
+`on_subject` and `within` run at once, in the transaction of the change, and may refuse it by raising. `durable` and
+`push` follow after its commit, each once and in the order of the facts of one subject; `push` is what sockets wait for.
+Handlers live in the app that reacts; each is one call into that app's services.
 """
 
 from collections.abc import Mapping
@@ -47,7 +47,7 @@ REACTIONS: Mapping[type[DomainEvent], Reactions] = {
     events.AttachmentAdded: Reactions(push=TELL),
     events.FollowUpOpened: Reactions(push=TELL),
     events.MessageAdded: Reactions(
-        within=(sla.hear_message,),
+        on_subject=(sla.hear_message,),
         durable=(After(delay=GRACE, handler=tickets.serve_customer),),
         push=TELL,
     ),
@@ -58,11 +58,12 @@ REACTIONS: Mapping[type[DomainEvent], Reactions] = {
         durable=(tickets.fill_room_transferred,),
         push=TELL,
     ),
-    events.TicketCreated: Reactions(within=(sla.start_clocks,), durable=(tickets.auto_assign,)),
-    events.TicketPriorityChanged: Reactions(within=(sla.wind_clocks,), push=TELL),
+    events.TicketCreated: Reactions(on_subject=(sla.start_clocks,), durable=(tickets.auto_assign,)),
+    events.TicketPriorityChanged: Reactions(on_subject=(sla.wind_clocks,), push=TELL),
     events.TicketQueued: Reactions(push=TELL),
     events.TicketStatusChanged: Reactions(
-        within=(tickets.forget_available_agents, sla.wind_clocks),
+        on_subject=(sla.wind_clocks,),
+        within=(tickets.forget_available_agents,),
         durable=(tickets.fill_room_left, After(delay=GRACE, handler=tickets.serve_reopened)),
         push=TELL,
     ),

@@ -300,7 +300,7 @@ class TicketAdmin(DeskAdmin):
             "timeline": self._named(events),
             "assignments": selectors.assignments(ticket_id=obj.pk, actor=self.actor(request)).order_by("-id"),
             "decision": self._decision(request, obj),
-            "promised": promises.status_of(obj.pk, now=now),
+            "promised": promises.status_of(obj, now=now),
             "attributes": sorted(obj.attributes.items()),
             "reply_form": ReplyForm(prefix="reply", initial={"last_seen_position": obj.last_position}),
             "note_form": NoteForm(prefix="note"),

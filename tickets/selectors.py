@@ -8,7 +8,7 @@ from django.db.models import BooleanField, ExpressionWrapper, F, FilteredRelatio
 
 from agents.enums import Availability, Scope
 from agents.models import Agent, AgentQuerySet
-from customers.models import Customer
+from customers.models import Customer, identities_of
 from supportdesk.core.actor import Actor
 from supportdesk.core.errors import NotFound
 from supportdesk.core.models import Event
@@ -63,14 +63,17 @@ def detail_after_change(ticket: Ticket) -> Detail:
 def _beside(tickets: TicketQuerySet, *, identities: bool = True) -> Detail:
     first_message = Message.objects.filter(ticket=OuterRef("pk"), position=1).values("body")
     current = FilteredRelation("assignments", condition=Q(assignments__ended_at__isnull=True))
+    if identities:
+        tickets = tickets.annotate(known_as=identities_of("customer_id"))
     ticket: Any = (
         tickets.annotate(description=Subquery(first_message), current=current, promised=PROMISED)
         .select_related("customer", "assignee", "department", "current__agent")  # type: ignore[misc]
-        .prefetch_related(*(["customer__identities"] if identities else []))
         .first()
     )
     if ticket is None:
         raise NotFound
+    if identities:
+        ticket.customer.identities_read = ticket.known_as
     assignment = getattr(ticket, "current", None)
     return Detail(ticket=ticket, description=ticket.description, assignment=assignment, promised=ticket.promised)
 

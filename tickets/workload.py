@@ -1,7 +1,7 @@
 """How much agents have to do, counted from the tickets themselves, and who has room for more.
 
 A count is right by itself; a stored counter would have to be right after every crash and every change by hand. The
-index `ticket_work` holds unfinished tickets only, so counting costs what there is to count.
+index `ticket_load` holds unfinished tickets only, so counting costs what there is to count.
 """
 
 import uuid
@@ -31,12 +31,16 @@ _redis = Asking("available")
 
 def with_load(agents: AgentQuerySet) -> AgentQuerySet:
     """Adds `load`, in hundredths of an open ticket: open and on hold count as one, pending as the setting says."""
-    cost = Case(
+    work = Ticket.objects.unfinished().filter(assignee_id=OuterRef("pk")).order_by().values("assignee_id")
+    load = work.annotate(load=Sum(_cost())).values("load")
+    return agents.annotate(load=Coalesce(Subquery(load), Value(0)))
+
+
+def _cost() -> Case:
+    """Of an unfinished ticket."""
+    return Case(
         When(status=Status.PENDING, then=Value(settings.PENDING_LOAD)), default=Value(ONE), output_field=IntegerField()
     )
-    work = Ticket.objects.unfinished().filter(assignee_id=OuterRef("pk")).order_by().values("assignee_id")
-    load = work.annotate(load=Sum(cost)).values("load")
-    return agents.annotate(load=Coalesce(Subquery(load), Value(0)))
 
 
 def load_of(agent_id: int) -> int:
@@ -74,9 +78,12 @@ def _forget() -> None:
 
 
 def _read_available() -> dict[int, int]:
+    """Adds up all work in one pass over `ticket_load`: to look it up agent by agent costs more from some dozen on."""
+    work = Ticket.objects.unfinished().filter(assignee__isnull=False).order_by().values_list("assignee_id")
+    loads = dict(work.annotate(load=Sum(_cost())))
     online = Agent.objects.get_queryset().filter(is_active=True, availability=Availability.ONLINE)
-    agents: Any = with_load(online).only("capacity")
-    return {agent.pk: agent.load for agent in agents if agent.load + ONE <= agent.capacity * ONE}
+    found = {pk: (loads.get(pk, 0), capacity * ONE) for pk, capacity in online.values_list("pk", "capacity")}
+    return {pk: load for pk, (load, capacity) in found.items() if load + ONE <= capacity}
 
 
 def _new_generation() -> str:

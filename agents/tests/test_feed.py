@@ -147,7 +147,7 @@ def test_the_nudge_comes_after_the_commit_and_a_failure_takes_its_positions_back
 
 @pytest.mark.django_db(transaction=True)
 def test_without_redis_nothing_is_lost_but_the_nudge(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(realtime, "_quiet_until", 0.0)
+    monkeypatch.setattr(realtime._redis, "quiet_until", 0.0)
     layer = settings.CHANNEL_LAYERS["default"]
     hosts = [{"address": "redis://127.0.0.1:1/0", "socket_connect_timeout": 0.3}]
     settings.CHANNEL_LAYERS = {"default": {**layer, "CONFIG": {**layer["CONFIG"], "hosts": hosts}}}
@@ -155,7 +155,9 @@ def test_without_redis_nothing_is_lost_but_the_nudge(settings: Any, monkeypatch:
     with capture_logs() as logs:
         tell(agent)
         tell(agent)
-    assert [line["event"] for line in logs] == ["no nudge"]  # the second did not even try
+    assert [(line["event"], line["use"]) for line in logs] == [
+        ("going on without redis", "nudge")
+    ]  # the second did not even try
     assert positions(agent) == [1, 2]
 
 

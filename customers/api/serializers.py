@@ -58,7 +58,7 @@ class CustomerOut(serializers.Serializer[Customer]):
     language = serializers.CharField(help_text="ISO 639-1, or empty.")
     tier = serializers.ChoiceField(choices=Tier.choices, help_text="Tickets of a VIP go to seniors first.")
     attributes = serializers.DictField(child=serializers.JSONField())
-    identities = IdentityOut(many=True)
+    identities = IdentityOut(many=True, source="known_as")
     erased_at = serializers.DateTimeField(allow_null=True)
     version = serializers.IntegerField()
     created_at = serializers.DateTimeField()

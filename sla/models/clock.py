@@ -1,5 +1,6 @@
 """A ticket's promises as they stand: a copy of what sla.clock answers, kept to be found by time."""
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 from django.contrib.postgres.constraints import ExclusionConstraint
@@ -28,8 +29,12 @@ class TicketSLAQuerySet(models.QuerySet["TicketSLA"]):
 
 
 class TicketSLA(models.Model):
-    """What a ticket was promised: chosen when it began, kept whatever becomes of the policy and the calendar."""
+    """What a ticket was promised: chosen when it began, kept whatever becomes of the policy and the calendar.
 
+    `begun` are its clocks where they were just started, so that the answer to that need not ask for them.
+    """
+
+    begun: "Sequence[SLAClock] | None" = None
     ticket = models.OneToOneField(Ticket, models.CASCADE, primary_key=True, related_name="sla")
     policy_version = models.ForeignKey(PolicyVersion, models.PROTECT, related_name="+", db_index=False)
     calendar_version = models.ForeignKey(CalendarVersion, models.PROTECT, related_name="+")

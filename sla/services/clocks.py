@@ -12,7 +12,7 @@ from django.db.models.functions import JSONObject
 from sla.clock import Fact, Kind
 from sla.conditions import Candidate, Case, choose
 from sla.enums import VersionState
-from sla.models import CalendarVersion, PolicyVersion, TicketSLA
+from sla.models import CalendarVersion, Policy, PolicyVersion, TicketSLA
 from sla.services import records
 from sla.services.records import Record, Row
 from tickets.models import Ticket
@@ -21,29 +21,31 @@ from tickets.services import ranking
 
 @dataclass(frozen=True, kw_only=True)
 class Promise:
-    """The versions that a ticket gets."""
+    """The versions that a ticket gets; that of the policy as far as an answer names it."""
 
-    policy_version_id: int
+    policy_version: PolicyVersion
     calendar_version_id: int
 
 
-def start(*, ticket_id: int, priority: str, now: datetime) -> None:
-    """Gives a new ticket its promises and starts their clocks, in the transaction that creates it: two statements.
-
-    A desk without a policy promises nothing.
+def start(ticket: Ticket, *, now: datetime) -> None:
+    """Gives a new ticket its promises and starts their clocks, in the transaction that creates it: two statements. The
+    ticket has them at hand then; the caller saves what is promised next. A desk without a policy promises nothing.
     """
-    promise = promises([ticket_id]).get(ticket_id)
-    if promise is not None:
-        begin({ticket_id: promise}, {ticket_id: [Fact(at=now, kind=Kind.CREATED, value=priority)]}, now=now)
+    happened = {ticket.pk: [Fact(at=now, kind=Kind.CREATED, value=ticket.priority)]}
+    for sla, rows in _write(promises([ticket.pk]), happened, now=now):
+        sla.ticket, sla.begun = ticket, [records.model(ticket.pk, row) for row in rows]
+        ticket.promised_at = records.next_end(rows)
 
 
-def recompute(ticket_ids: Sequence[int], *, now: datetime) -> int:
-    """Winds the clocks of these tickets through all that happened to them; returns how many rows changed.
+def recompute(ticket: Ticket, *, now: datetime) -> None:
+    """Winds the clocks of the locked ticket through all that happened to it. The caller saves what is promised next.
 
-    The caller holds the tickets' locks. Tickets without promises stay without. Of the tickets only the rank is touched.
+    A ticket without promises stays without.
     """
-    found = records.read(ticket_ids)
-    return settle([(record, record.wind(now)) for record in found])
+    for record in records.read([ticket.pk]):
+        rows = record.wind(now)
+        records.update([(record, rows)])
+        ticket.promised_at = records.next_end(rows)
 
 
 def settle(wound: Sequence[tuple[Record, Sequence[Row]]]) -> int:
@@ -60,9 +62,9 @@ def promises(ticket_ids: Iterable[int]) -> dict[int, Promise]:
     for pk, case, candidates in cases(ticket_ids):
         chosen = choose(case, candidates)
         if chosen is not None:
-            found[pk] = Promise(
-                policy_version_id=chosen.policy_version_id, calendar_version_id=chosen.calendar_version_id
-            )
+            policy = Policy(pk=chosen.policy_id, name=chosen.name)
+            version = PolicyVersion(pk=chosen.policy_version_id, policy=policy, number=chosen.number)
+            found[pk] = Promise(policy_version=version, calendar_version_id=chosen.calendar_version_id)
     return found
 
 
@@ -85,23 +87,32 @@ def cases(ticket_ids: Iterable[int]) -> Iterator[tuple[int, Case, list[Candidate
         yield pk, case, [Candidate(**candidate) for candidate in candidates]
 
 
-def begin(chosen: dict[int, Promise], happened: Mapping[int, Sequence[Fact]], *, now: datetime) -> None:
-    """Writes promises and clocks for locked tickets that have none, from the first fact of each on."""
+def begin(chosen: Mapping[int, Promise], happened: Mapping[int, Sequence[Fact]], *, now: datetime) -> None:
+    """Writes promises, clocks and ranks for locked tickets that have no promises, from the first fact of each on."""
+    wound = _write(chosen, happened, now=now)
+    ranking.promise({sla.ticket_id: records.next_end(rows) for sla, rows in wound})
+
+
+def _write(
+    chosen: Mapping[int, Promise], happened: Mapping[int, Sequence[Fact]], *, now: datetime
+) -> list[tuple[TicketSLA, list[Row]]]:
+    """Writes promises with their clocks for tickets that have none, and answers both; no statement for no tickets."""
     slas = [
         TicketSLA(
             ticket_id=ticket_id,
-            policy_version_id=promise.policy_version_id,
+            policy_version=promise.policy_version,
             calendar_version_id=promise.calendar_version_id,
             started_at=min(happened[ticket_id]).at,
         )
         for ticket_id, promise in chosen.items()
     ]
-    wound = {
-        sla.ticket_id: records.wind(happened[sla.ticket_id], sla.policy_version_id, sla.calendar_version_id, now=now)
+    wound = [
+        (sla, records.wind(happened[sla.ticket_id], sla.policy_version_id, sla.calendar_version_id, now=now))
         for sla in slas
-    }
-    records.insert(slas, [(ticket_id, row) for ticket_id, rows in wound.items() for row in rows])
-    ranking.promise({ticket_id: records.next_end(rows) for ticket_id, rows in wound.items()})
+    ]
+    if slas:
+        records.insert(slas, [(sla.ticket_id, row) for sla, rows in wound for row in rows])
+    return wound
 
 
 def _candidates() -> QuerySet[Any]:
@@ -116,6 +127,9 @@ def _candidates() -> QuerySet[Any]:
                 calendar_version_id=Subquery(calendar),
                 conditions="conditions",
                 is_default="policy__is_default",
+                policy_id="policy_id",
+                name="policy__name",
+                number="number",
             )
         )
     )

@@ -195,7 +195,7 @@ def update(changes: Iterable[tuple[Record, Sequence[Row]]]) -> int:
         for row in rows:
             known = stored.pop((row.metric, row.cycle), None)
             if known is None or known.row != row:
-                written.append(_model(record.ticket_id, row, known))
+                written.append(model(record.ticket_id, row, known))
                 before = known.row.pauses if known else ()
                 paused.append((written[-1], tuple(pause for pause in row.pauses if pause not in before)))
                 kept = {started_at for started_at, _ in row.pauses}
@@ -224,7 +224,8 @@ def _write_pauses(pauses: Iterable[tuple[int, tuple[datetime, datetime | None]]]
         )
 
 
-def _model(ticket_id: int, row: Row, known: Stored | None) -> SLAClock:
+def model(ticket_id: int, row: Row, known: Stored | None = None) -> SLAClock:
+    """The row as it is to lie in the table, not saved."""
     warning_raised, breach_raised = (known.warning_raised, known.breach_raised) if known else (False, False)
     return SLAClock(
         ticket_id=ticket_id,

@@ -16,7 +16,6 @@ from sla import performance
 from sla.models import SLAClock
 from sla.performance import Figures, Period
 from sla.tests.builders import HOUR, MINUTE, change_default, minutes, raise_due
-from supportdesk.core import kept
 from supportdesk.tests.client import Answer, Api, counted_statements
 from tickets.enums import Channel, Priority, Sender
 from tickets.models import Ticket
@@ -319,7 +318,6 @@ def test_the_figures_are_those_that_a_loop_over_the_rows_would_give() -> None:
 
 
 def test_without_redis_it_is_read_each_time(monkeypatch: pytest.MonkeyPatch, settings: Any) -> None:
-    monkeypatch.setattr(kept._redis, "quiet_until", 0.0)
     change_default(MONDAY, targets=minutes(first_response=60))
     answered(MINUTE)
     settings.CACHES = {"default": settings.CACHES["default"] | {"LOCATION": "redis://127.0.0.1:1/0"}}

@@ -14,20 +14,34 @@ log = structlog.get_logger("supportdesk.redis")
 
 
 class Asking:
-    """Questions for one use, whose name stands in the figures and in the log."""
+    """Questions for one use, whose name stands in the figures and in the log. `failures` are what a client raises."""
 
-    def __init__(self, use: str) -> None:
+    def __init__(self, use: str, *failures: type[Exception]) -> None:
         self.use = use
+        self.failures = failures or (RedisError,)
         self.quiet_until = 0.0
+
+    @property
+    def quiet(self) -> bool:
+        return time.monotonic() < self.quiet_until
 
     def ask(self, question: Callable[[], Any]) -> Any:
         """What Redis answers. None when it does not; then, for a while, it is not asked again."""
-        if time.monotonic() < self.quiet_until:
+        if self.quiet:
             return None
-        try:
-            return question()
-        except RedisError as error:
+        answer, failed = self._ask(question)
+        if failed:
             self.quiet_until = time.monotonic() + QUIET_SECONDS
+        return answer
+
+    def succeeds(self, question: Callable[[], Any]) -> bool:
+        """Whether Redis answers: asked whatever happened before, and without a consequence for who asks next."""
+        return not self._ask(question)[1]
+
+    def _ask(self, question: Callable[[], Any]) -> tuple[Any, bool]:
+        try:
+            return question(), False
+        except self.failures as error:
             REDIS_ERRORS.labels(self.use).inc()
             log.warning("going on without redis", use=self.use, error=type(error).__name__)
-            return None
+            return None, True

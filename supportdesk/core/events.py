@@ -1,6 +1,8 @@
 """Facts, the one way to state them, and what follows from them."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime, timedelta
 from functools import cache
@@ -15,11 +17,42 @@ from django.utils.module_loading import import_string
 from supportdesk.core import wakeup
 from supportdesk.core.actor import Actor, Door
 from supportdesk.core.errors import Unavailable
-from supportdesk.core.models import Delivery, Event
+from supportdesk.core.models import Event
 from supportdesk.core.observability.middleware import current_request_id
 
 BULK_SIZE = 2_000
 RETRY_AFTER_SECONDS = 5
+
+# One statement for both tables, because every change of a ticket runs it. Ids are drawn in the order of the facts.
+_STATE = """
+WITH fact AS MATERIALIZED (
+    SELECT nextval(pg_get_serial_sequence('core_event', 'id')) AS id, told.*
+    FROM unnest(%s::text[], %s::text[], %s::bigint[], %s::jsonb[], %s::text[], %s::bigint[], %s::text[], %s::text[],
+        %s::text[], %s::timestamptz[]) WITH ORDINALITY AS told (name, subject_type, subject_id, payload, actor_kind,
+        actor_id, actor_name, origin, request_id, at, place)
+), stated AS (
+    INSERT INTO core_event (id, name, subject_type, subject_id, payload, actor_kind, actor_id, actor_name, origin,
+        request_id, at)
+    SELECT id, name, subject_type, subject_id, payload, actor_kind, actor_id, actor_name, origin, request_id, at
+    FROM fact
+)
+INSERT INTO core_delivery (event_id, reaction, subject_type, subject_id, due_at, state, attempts, last_error)
+SELECT fact.id, planned.reaction, fact.subject_type, fact.subject_id, planned.due_at, 'pending', 0, ''
+FROM unnest(%s::int[], %s::text[], %s::timestamptz[]) AS planned (place, reaction, due_at) JOIN fact USING (place)
+RETURNING id, due_at
+"""
+_STATED = (
+    "name",
+    "subject_type",
+    "subject_id",
+    "payload",
+    "actor_kind",
+    "actor_id",
+    "actor_name",
+    "origin",
+    "request_id",
+    "at",
+)
 
 log = structlog.get_logger("supportdesk.events")
 
@@ -75,6 +108,12 @@ class Handler(Protocol):
     def __call__(self, event: Any, *, by: Actor, at: datetime) -> None: ...
 
 
+class SubjectHandler(Protocol):
+    """As a Handler, for what changes the subject itself: the emitter holds it locked, and saves it afterwards."""
+
+    def __call__(self, event: Any, subject: Any, /, *, by: Actor, at: datetime) -> None: ...
+
+
 LaterHandler = Callable[..., None]  # (occurrence: Occurrence, *, now: datetime); idempotent, outside any transaction
 
 
@@ -90,14 +129,18 @@ class After:
 class Reactions:
     """What follows from one kind of event.
 
-    `within` runs in the transaction of the change and may refuse it. `durable` and `push` become deliveries, written in
-    that transaction: each runs once, in the order of the facts of one subject. `push` tells the sockets; the process
-    that serves those runs it when no worker does.
+    `on_subject`, which is given the subject, and then `within` run in the transaction of the change and may refuse it.
+    `durable` and `push` become deliveries, written in that transaction: each runs once, in the order of the facts of
+    one subject. `push` tells the sockets; the process that serves those runs it when no worker does.
     """
 
+    on_subject: Sequence[SubjectHandler] = ()
     within: Sequence[Handler] = ()
     durable: Sequence[LaterHandler | After] = ()
     push: Sequence[LaterHandler] = ()
+
+
+NOTHING = Reactions()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,41 +153,39 @@ class Plan:
     push: bool
 
 
-def emit(*events: DomainEvent, by: Actor, at: datetime) -> None:
+def emit(*events: DomainEvent, by: Actor, at: datetime, subject: object = None) -> None:
     """Records facts in the caller's transaction, so that a change and its event are there together or not at all, runs
     what follows within it, and notes what is to follow later. Nothing later follows from imported history.
 
-    Raises TransactionManagementError outside a transaction, Unavailable when the facts cannot be written down (nothing
-    happens unrecorded), and whatever refuses the change.
+    `subject` is what the facts are about, locked by the caller, who saves it afterwards: for events that have reactions
+    on their subject. Raises TransactionManagementError outside a transaction, Unavailable when the facts cannot be
+    written down (nothing happens unrecorded), and whatever refuses the change.
     """
-    emit_facts([Fact(event=event, at=at) for event in events], by=by)
+    emit_facts([Fact(event=event, at=at) for event in events], by=by, subject=subject)
 
 
-def emit_facts(facts: Sequence[Fact], *, by: Actor) -> None:
+def emit_facts(facts: Sequence[Fact], *, by: Actor, subject: object = None) -> None:
     """As `emit`, for facts that happened at different instants."""
-    rows = record(facts=facts, by=by)
-    reactions = table()
+    planned = [] if by.origin == Door.IMPORT else _planned_of(facts)
+    if planned:
+        _state(facts, planned, by)
+    else:
+        record(facts=facts, by=by)
     for fact in facts:
-        if type(fact.event) in reactions:
-            for handler in reactions[type(fact.event)].within:
-                handler(fact.event, by=by, at=fact.at)
-    if by.origin != Door.IMPORT:
-        _plan(zip(facts, rows, strict=True))
+        reactions = table().get(type(fact.event), NOTHING)
+        for on_subject in reactions.on_subject:
+            on_subject(fact.event, subject, by=by, at=fact.at)
+        for handler in reactions.within:
+            handler(fact.event, by=by, at=fact.at)
 
 
 def record(*, facts: Iterable[Fact], by: Actor) -> list[Event]:
     """Writes facts that happened at different instants, and nothing else: imported history, from which nothing follows.
 
-    Raises TransactionManagementError outside a transaction.
+    Raises TransactionManagementError outside a transaction, Unavailable.
     """
-    if not connection.in_atomic_block:
-        raise TransactionManagementError("An event must be recorded in the transaction of the change it states.")
-    try:
+    with _written_down():
         return Event.objects.bulk_create((event_row(fact, by) for fact in facts), batch_size=BULK_SIZE)
-    except DatabaseError as error:
-        log.exception("event not recorded")
-        detail = "What happens cannot be recorded now, so nothing is done. Try again soon."
-        raise Unavailable(detail, retry_after=RETRY_AFTER_SECONDS) from error
 
 
 def table() -> Mapping[type[DomainEvent], Reactions]:
@@ -162,26 +203,48 @@ def event_class(name: str) -> type[DomainEvent] | None:
     return next((kind for kind in table() if kind.name == name), None)
 
 
-def _plan(stated: Iterable[tuple[Fact, Event]]) -> None:
-    """Each delivery is due as long after its fact as its reaction waits; what is due at once is hinted at."""
-    planned = [
-        (
-            plan,
-            Delivery(
-                event=row,
-                reaction=plan.name,
-                subject_type=fact.event.subject_type,
-                subject_id=fact.event.subject_id,
-                due_at=fact.at + plan.delay,
-            ),
-        )
-        for fact, row in stated
+@dataclass(frozen=True, kw_only=True)
+class Planned:
+    """What follows later from the fact at this place, counted from 1."""
+
+    place: int
+    reaction: str
+    due_at: datetime
+
+
+def _planned_of(facts: Sequence[Fact]) -> list[Planned]:
+    """Each delivery is due as long after its fact as its reaction waits."""
+    return [
+        Planned(place=place, reaction=plan.name, due_at=fact.at + plan.delay)
+        for place, fact in enumerate(facts, start=1)
         for plan in plans(type(fact.event))
     ]
-    if planned:
-        Delivery.objects.bulk_create(delivery for _, delivery in planned)
-        ids = [delivery.pk for plan, delivery in planned if plan.delay <= timedelta(0)]
-        transaction.on_commit(lambda: wakeup.wake(ids))
+
+
+def _state(facts: Sequence[Fact], planned: Sequence[Planned], by: Actor) -> None:
+    """Writes the facts and what is to follow; what is due at once is hinted at."""
+    rows = [event_row(fact, by) for fact in facts]
+    columns: list[list[Any]] = [[getattr(row, name) for row in rows] for name in _STATED]
+    columns[_STATED.index("payload")] = [json.dumps(row.payload) for row in rows]
+    columns += [[getattr(one, name) for one in planned] for name in ("place", "reaction", "due_at")]
+    with _written_down(), connection.cursor() as cursor:
+        cursor.execute(_STATE, columns)
+        deliveries = cursor.fetchall()
+    last = max(fact.at for fact in facts)
+    ids = [pk for pk, due_at in deliveries if due_at <= last]
+    transaction.on_commit(lambda: wakeup.wake(ids))
+
+
+@contextmanager
+def _written_down() -> Iterator[None]:
+    if not connection.in_atomic_block:
+        raise TransactionManagementError("An event must be recorded in the transaction of the change it states.")
+    try:
+        yield
+    except DatabaseError as error:
+        log.exception("event not recorded")
+        detail = "What happens cannot be recorded now, so nothing is done. Try again soon."
+        raise Unavailable(detail, retry_after=RETRY_AFTER_SECONDS) from error
 
 
 @cache

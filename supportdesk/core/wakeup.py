@@ -1,35 +1,31 @@
 """Telling a worker that there is something to do. Only a hint: whoever misses it is found by the relay."""
 
-import time
 from collections.abc import Sequence
 from typing import Any
 
-import structlog
 from celery import current_app
 from django.conf import settings
 from kombu.connection import Connection
 from kombu.exceptions import OperationalError
 from kombu.pools import producers
 
+from supportdesk.core.asking import Asking
+
 TASK = "core.deliver"
-QUIET_SECONDS = 5.0  # without Redis, one hint in this time finds out about it, and the others cost nothing
 TIMEOUT_SECONDS = 0.3
 
-log = structlog.get_logger("supportdesk.wakeup")
-_quiet_until = 0.0
+_redis = Asking("wakeup", OperationalError, OSError)
 
 
 def wake(ids: Sequence[int]) -> None:
     """Hints at these deliveries. Never raises, and takes at most 0.3 s when Redis does not answer."""
-    global _quiet_until
-    if not ids or time.monotonic() < _quiet_until:
-        return
-    try:
-        with producers[_connection()].acquire(block=True, timeout=TIMEOUT_SECONDS) as producer:
-            current_app.send_task(TASK, kwargs={"ids": list(ids)}, producer=producer, retry=False)
-    except (OperationalError, OSError) as error:
-        _quiet_until = time.monotonic() + QUIET_SECONDS
-        log.warning("no wake-up", error=type(error).__name__)
+    if ids:
+        _redis.ask(lambda: _send(ids))
+
+
+def _send(ids: Sequence[int]) -> None:
+    with producers[_connection()].acquire(block=True, timeout=TIMEOUT_SECONDS) as producer:
+        current_app.send_task(TASK, kwargs={"ids": list(ids)}, producer=producer, retry=False)
 
 
 def _connection() -> Any:

@@ -73,7 +73,7 @@ def test_statements_are_as_many_for_fifty_as_for_a_hundred_and_within_their_numb
         assert [page.statements for page in pages] == [1, 1]
     ticket = Ticket.objects.order_by("-last_position", "pk")[0]
     detail = ask(desk["admin"], f"/api/tickets/{ticket.pk}")
-    assert (detail.statements, detail.audit) == (2, 1)  # an imported ticket has no promises to be asked for
+    assert (detail.statements, detail.audit) == (1, 1)  # an imported ticket has no promises to be asked for
 
 
 def test_no_list_counts_unless_it_is_asked_to(desk: Mapping[str, Asker]) -> None:

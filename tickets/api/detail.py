@@ -26,7 +26,7 @@ def tells_of_customer(wanted: Wanted | None) -> bool:
 
 def represent(detail: Detail, actor: Actor, wanted: Wanted | None = None, *, now: datetime) -> Any:
     asked = detail.promised and (wanted is None or "sla" in wanted)
-    promised = promises.status_of(detail.ticket.pk, now=now) if asked else None
+    promised = promises.status_of(detail.ticket, now=now) if asked else None
     parts = {
         "ticket": detail.ticket,
         "customer": detail.ticket.customer if actor.may(Scope.CUSTOMERS_READ) else None,

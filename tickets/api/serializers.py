@@ -70,7 +70,7 @@ class ExternallyKnown(fields.StrictSerializer):
 
 
 class TicketCreate(ExternallyKnown):
-    customer_id = fields.Reference(Customer.objects, source="customer")
+    customer_id = fields.Reference(Customer.objects.with_identities(), source="customer")
     subject = fields.Text(max_length=MAX_SUBJECT)
     description = fields.Text(
         max_length=MAX_BODY, multiline=True, trim_whitespace=False, help_text="Becomes the customer's first message."

@@ -19,7 +19,7 @@ from customers.services import Erased
 from supportdesk.core import kept
 from supportdesk.core.actor import ActorKind
 from supportdesk.core.api import trimming
-from supportdesk.core.api.filters import refuse_unknown
+from supportdesk.core.api.filters import parse_instant, refuse_unknown
 from supportdesk.core.api.pagination import Ordering
 from supportdesk.core.api.renderers import FileRenderer
 from supportdesk.core.api.schema import operation
@@ -110,8 +110,18 @@ class TicketViewSet(ApiViewSet):
         return self.page(selectors.listed(self.actor), FoundTicket)
 
     def _page(self) -> Response:
-        parts = Ticket.objects.visible_parts(self.actor)
+        in_departments = "department" in self.request.query_params
+        parts = Ticket.objects.visible_parts(self.actor, in_departments=in_departments)
         return self.page(selectors.with_names(), FoundTicket, parts=parts)
+
+    def filtered(self, parts: Sequence[Any]) -> Any:
+        """The parts of the list, in more parts where its order begins long before what is asked for."""
+        found: Any = super().filtered(parts)
+        parameters = self.request.query_params
+        if parameters.get("ordering") != "created_at" or "updated_since" not in parameters or self._text:
+            return found
+        since = parse_instant(parameters["updated_since"])
+        return [half for part in found for half in part.updated_since(since)]
 
     @property
     def _text(self) -> str:

@@ -1,7 +1,7 @@
 """The ticket."""
 
 from collections.abc import Collection, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import reduce
 from operator import or_
 from typing import ClassVar
@@ -24,6 +24,14 @@ from tickets.status import DONE
 
 MAX_TAGS = 30
 MAX_TAG_LENGTH = 50
+LONG_LIFE = timedelta(days=14)  # from a ticket's creation to its last change; few have a longer one
+_LIVED_LONG = Func(  # as PostgreSQL lets an index say it: a moment and a span do not always make the same moment
+    "updated_at",
+    "created_at",
+    arg_joiner=" - ",
+    template=f"(%(expressions)s) > '{LONG_LIFE.days} days'::interval",
+    output_field=models.BooleanField(),
+)
 
 
 class TicketQuerySet(models.QuerySet["Ticket"]):
@@ -31,9 +39,18 @@ class TicketQuerySet(models.QuerySet["Ticket"]):
         """Tickets without a department, of the actor's departments, or assigned to the actor."""
         return self.filter(reduce(or_, _reach(actor))) if actor.may(Scope.TICKETS_READ) else self.none()
 
-    def visible_parts(self, actor: Actor) -> list["TicketQuerySet"]:
-        """The same tickets in parts, which overlap: each can be read off an index by itself, in any of its orders."""
-        return [self.filter(part) for part in _reach(actor)] if actor.may(Scope.TICKETS_READ) else [self.none()]
+    def visible_parts(self, actor: Actor, *, in_departments: bool = False) -> list["TicketQuerySet"]:
+        """The same tickets in parts, which overlap, never none: each can be read off an index by itself, in any order.
+
+        `in_departments`: only those in a department are asked for. In the part of the others PostgreSQL, which does not
+        see the contradiction, would look for them all along an index.
+        """
+        if not actor.may(Scope.TICKETS_READ):
+            return [self.none()]
+        reach = _reach(actor)
+        if in_departments and len(reach) > 1:
+            reach.remove(_NO_DEPARTMENT)
+        return [self.filter(part) for part in reach]
 
     def in_status(self, statuses: Collection[str]) -> "TicketQuerySet":
         """Those in one of the statuses. Says as well in which part of the order of work they stand, which PostgreSQL
@@ -48,6 +65,15 @@ class TicketQuerySet(models.QuerySet["Ticket"]):
         """Those that have all the tags."""
         given = Value(list(tags), ArrayField(models.TextField()))
         return self.filter(tag_keys__contains=Func(given, function="tickets_tag_keys"))
+
+    def updated_since(self, since: datetime) -> list["TicketQuerySet"]:
+        """Those updated since then, in parts, which overlap and can be read in the order of creation: of the few that
+        lived long any, of the others those that were not created long before. One range would begin at the oldest.
+        """
+        found = self.filter(updated_at__gte=since)
+        if since - datetime.min.replace(tzinfo=UTC) < LONG_LIFE:
+            return [found]
+        return [found.filter(_LIVED_LONG), found.filter(created_at__gte=since - LONG_LIFE)]
 
     def live(self) -> "TicketQuerySet":
         """Without the archived, which stay out of every list that does not ask for them."""
@@ -83,11 +109,14 @@ def _covering(*fields: str, name: str, condition: Q | None = None) -> models.Ind
     return models.Index(fields=[*fields, "id"], include=held, condition=condition, name=name)
 
 
+_NO_DEPARTMENT = Q(department__isnull=True)
+
+
 def _reach(actor: Actor) -> list[Q]:
     """What the actor sees: whatever meets one of these."""
     if actor.departments is None:
         return [Q()]
-    reach = [Q(department__isnull=True), *(Q(department_id=pk) for pk in sorted(actor.departments))]
+    reach = [_NO_DEPARTMENT, *(Q(department_id=pk) for pk in sorted(actor.departments))]
     return [*reach, Q(assignee_id=actor.id)] if actor.kind == ActorKind.PERSON else reach
 
 
@@ -194,6 +223,7 @@ class Ticket(models.Model):
             _covering("customer", "created_at", name="ticket_customer_created"),
             _covering("created_at", name="ticket_created"),
             _covering("updated_at", name="ticket_updated"),
+            _covering("created_at", name="ticket_lived_long", condition=Q(_LIVED_LONG)),
             models.Index(fields=["priority", "rank_at", "id"], name="ticket_priority_rank"),
             models.Index(fields=["channel", "rank_at", "id"], name="ticket_channel_rank"),
             models.Index(fields=["category", "rank_at", "id"], name="ticket_category_rank"),
@@ -201,8 +231,13 @@ class Ticket(models.Model):
             models.Index(fields=["external_id"], condition=Q(external_id__isnull=False), name="ticket_external_id"),
             GinIndex(fields=["tag_keys"], name="ticket_tags"),
             GinIndex(OpClass(Upper("subject"), name="gin_trgm_ops"), name="ticket_subject_trigram"),
-            # Of the unfinished only, so they stay as small as the work at hand: an agent's queue and load; what nobody
-            # has; what waits to be given to somebody.
+            # Of the unfinished only, so they stay as small as the work at hand: the load of all; an agent's queue; what
+            # nobody has; what waits to be given to somebody.
+            models.Index(
+                fields=["assignee", "status"],
+                condition=Q(resolved_at__isnull=True, assignee__isnull=False),
+                name="ticket_load",
+            ),
             _covering(
                 "assignee",
                 "rank_at",

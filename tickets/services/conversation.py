@@ -165,9 +165,8 @@ def _append(ticket: Ticket, message: Message, *, by: Actor) -> Message:
         if before in REOPENED_BY_CUSTOMER:
             lifecycle.set_status(ticket, Status.OPEN, now=now)
         ticket.waiting_since = ticket.waiting_since or now
-    lifecycle.save(ticket, "last_position", "last_activity_at", "first_response_at", now=now)
     if message.sender == Sender.CUSTOMER:
-        ranking.lift([ticket.pk], now=now)
+        ranking.lift(ticket, now=now)
     added = MessageAdded(
         subject_id=ticket.pk,
         message_id=message.pk,
@@ -176,7 +175,8 @@ def _append(ticket: Ticket, message: Message, *, by: Actor) -> Message:
         public_reply=public_reply,
     )
     reopened = TicketStatusChanged(subject_id=ticket.pk, before=before.value, after=ticket.status)
-    emit(added, *([reopened] if ticket.status != before else []), by=by, at=now)
+    emit(added, *([reopened] if ticket.status != before else []), by=by, at=now, subject=ticket)
+    lifecycle.save(ticket, "last_position", "last_activity_at", "first_response_at", now=now)
     return message
 
 

@@ -20,7 +20,7 @@ from tickets import lists
 from tickets.enums import Category, Channel, Priority, Sender, Status
 from tickets.events import MessageAdded, TicketCreated, TicketStatusChanged, TicketUpdated
 from tickets.models import Message, Ticket
-from tickets.services import lifecycle, ranking
+from tickets.services import lifecycle
 from tickets.status import DONE
 
 
@@ -95,10 +95,9 @@ def update_past_ticket(ticket_id: int, past: PastTicket, *, by: Actor, now: date
             message = _resolution(ticket, past, by, position=ticket.last_position + 1)
             message.save()
             ticket.last_position, ticket.last_activity_at = message.position, max(ticket.last_activity_at, now)
+            emit(_said(message), by=by, at=now, subject=ticket)
             lifecycle.save(ticket, "last_position", "last_activity_at", now=now)
-            emit(_said(message), by=by, at=now)
         ticket = lifecycle.update_ticket(ticket_id=ticket_id, changes=past.updatable(), by=by, now=now)
-        ticket.refresh_from_db(fields=ranking.WRITTEN)
         _take_times(ticket, past, by=by, now=now)
         return ticket
 

@@ -92,13 +92,14 @@ def create_ticket(
     try:
         with transaction.atomic():
             ticket.save()
-            lists.forget([ticket])
             message = Message.objects.create(
                 ticket=ticket, position=1, sender=Sender.CUSTOMER, body=description, channel=channel, created_at=now
             )
-            ranking.lift([ticket.pk], now=now)
-            emit(*_birth(ticket, message), by=by, at=now)
-            ticket.refresh_from_db(fields=ranking.WRITTEN)
+            ranking.lift(ticket, now=now)
+            emit(*_birth(ticket, message), by=by, at=now, subject=ticket)
+            ticket.rerank()
+            ticket.save(update_fields=ranking.WRITTEN)
+            lists.forget([ticket])
     except IntegrityError as error:
         if "ticket_external_id_unique" not in str(error):
             raise
@@ -128,10 +129,10 @@ def update_ticket(
             set_status(ticket, Status(changes["status"]), now=now)
         for name in changed - {"status"}:
             setattr(ticket, name, changes[name])
-        save(ticket, *changed, now=now, left=left)
         if changed & LIFTED_BY:
-            ranking.lift([ticket.pk], now=now)
-        emit(*_change_events(ticket, changed, before), by=by, at=now)
+            ranking.lift(ticket, now=now)
+        emit(*_change_events(ticket, changed, before), by=by, at=now, subject=ticket)
+        save(ticket, *changed, now=now, left=left)
     return ticket
 
 
@@ -146,13 +147,14 @@ def archive_ticket(*, ticket_id: int, by: Actor, now: datetime, expected_version
             return ticket
         check_version(ticket, expected_version)
         before = Status(ticket.status)
+        events: list[TicketEvent] = []
         if before != Status.CLOSED:
             set_status(ticket, Status.CLOSED, now=now)
-            event = TicketStatusChanged(subject_id=ticket.pk, before=before.value, after=ticket.status)
-            emit(event, by=by, at=now)
+            events.append(TicketStatusChanged(subject_id=ticket.pk, before=before.value, after=ticket.status))
         ticket.archived_at = now
+        events.append(TicketArchived(subject_id=ticket.pk))
+        emit(*events, by=by, at=now, subject=ticket)
         save(ticket, "archived_at", now=now)
-        emit(TicketArchived(subject_id=ticket.pk), by=by, at=now)
     return ticket
 
 
@@ -186,10 +188,12 @@ def set_status(ticket: Ticket, status: Status, *, now: datetime) -> None:
 
 
 def save(ticket: Ticket, *fields: str, now: datetime, left: Iterable[str] = ()) -> None:
-    """Writes the locked ticket with its derived columns, as one new version. `left`: see lists.forget."""
+    """Writes the locked ticket with its derived columns, as one new version, once its facts are stated: what follows
+    from them may change the ticket. `left`: see lists.forget.
+    """
     ticket.rerank()
     ticket.touch(now)
-    derived = {"status", "resolved_at", "waiting_since", "queued_at", "rank_at", "rank_version"}
+    derived = {"status", "resolved_at", "waiting_since", "queued_at", *ranking.WRITTEN}
     ticket.save(update_fields=derived.union(fields, {"version", "updated_at"}))
     lists.forget([ticket], left=left)
 

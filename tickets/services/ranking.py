@@ -1,8 +1,8 @@
 """The rank of tickets, written with whatever changes what it depends on, and never by the clock alone.
 
-Status, priority, waits and activity are the ticket's own, and services.lifecycle ranks it with them. What comes from
-elsewhere is written here: the end of the next promise, the tier of the customer, and topic alerts. Only derived columns
-are, so neither the version of a ticket nor `updated_at` moves.
+Whoever changes a ticket ranks it as they save it, with what that change means for its promises and topic alerts: see
+services.lifecycle. What comes from elsewhere is written here: promises, tiers and alerts that change for many tickets.
+Only derived columns are, so neither the version of a ticket nor `updated_at` moves.
 """
 
 import heapq
@@ -31,9 +31,9 @@ RETURNING t.id, t.promised_at, t.vip, t.lift_minutes, t.lift_until, t.rank_at, t
     t.waiting_since, t.last_activity_at, t.assignee_id, t.department_id
 """
 
-# Of each ticket for which that differs from what it has: what the strongest alert that runs gives it, and until when.
-_LIFTS = """
-SELECT t.id, COALESCE(a.minutes, 0), a.ends_at FROM tickets_ticket t LEFT JOIN LATERAL (
+# What the strongest alert that runs gives a ticket `t`, and until when.
+_STRONGEST = """
+LEFT JOIN LATERAL (
     SELECT a.minutes, a.ends_at FROM tickets_topicalert a
     WHERE a.ends_at > %s AND (a.department_id IS NULL OR a.department_id = t.department_id)
         AND (a.tag = ANY (t.tags) OR a.phrase <> '' AND (
@@ -44,8 +44,16 @@ SELECT t.id, COALESCE(a.minutes, 0), a.ends_at FROM tickets_ticket t LEFT JOIN L
         ))
     ORDER BY a.minutes DESC, a.ends_at DESC LIMIT 1
 ) a ON true
-WHERE t.id = ANY (%s) AND (t.lift_minutes, t.lift_until) IS DISTINCT FROM (COALESCE(a.minutes, 0), a.ends_at)
 """
+_LIFT = f"""
+SELECT COALESCE(a.minutes, 0), a.ends_at
+FROM (SELECT %s::bigint, %s::text, %s::text[], %s::bigint) AS t (id, subject, tags, department_id) {_STRONGEST}
+"""  # noqa: S608 - texts of this file
+# Of each ticket for which that differs from what it has.
+_LIFTS = f"""
+SELECT t.id, COALESCE(a.minutes, 0), a.ends_at FROM tickets_ticket t {_STRONGEST}
+WHERE t.id = ANY (%s) AND (t.lift_minutes, t.lift_until) IS DISTINCT FROM (COALESCE(a.minutes, 0), a.ends_at)
+"""  # noqa: S608 - texts of this file
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,8 +91,17 @@ def follow_tier(*, customer_id: int) -> int:
         changed += len(tickets)
 
 
-def lift(ticket_ids: Sequence[int], *, now: datetime) -> int:
-    """Has the strongest topic alert that runs lift each of the tickets, or none; returns how many changed.
+def lift(ticket: Ticket, *, now: datetime) -> None:
+    """Has the strongest topic alert that runs lift the ticket, or none: one statement, about the ticket as it is in
+    memory, its messages as they are written. The caller holds its lock, if it is there already, and saves it.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(_LIFT, [ticket.pk, ticket.subject, ticket.tags, ticket.department_id, now])
+        ticket.lift_minutes, ticket.lift_until = cursor.fetchone()
+
+
+def lift_all(ticket_ids: Sequence[int], *, now: datetime) -> int:
+    """Has the strongest topic alert that runs lift each of the tickets and writes that; returns how many changed.
 
     The caller holds the tickets' locks. One statement while nothing changes.
     """

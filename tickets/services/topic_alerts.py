@@ -122,7 +122,7 @@ def _renew(tickets: TicketQuerySet, through: int, now: datetime) -> Sequence[int
     with transaction.atomic():
         wanted = tickets.filter(pk__gt=through).order_by("pk").select_for_update(of=("self",))
         ids = list(wanted.values_list("pk", flat=True)[:BATCH])
-        ranking.lift(ids, now=now)
+        ranking.lift_all(ids, now=now)
     return ids
 
 

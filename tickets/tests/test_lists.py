@@ -1,14 +1,19 @@
 """Kept first pages: as good as new after every write, whoever made it and through whichever door, and nobody else's."""
 
+import contextlib
 import json
+import socket
+import threading
+import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 from django.core.cache import cache
 from django.db import transaction
 from django.utils import timezone
+from redis.exceptions import ConnectionError as RedisConnectionError
 
 from agents import services as agents
 from agents import structure
@@ -17,7 +22,7 @@ from agents.tests.builders import SYSTEM, actor_of, make_agent, make_department,
 from customers import privacy
 from customers import services as customers
 from customers.tests.builders import make_customer
-from supportdesk.core import kept
+from supportdesk.core import asking, kept
 from supportdesk.core.crypto import decrypt
 from supportdesk.tests.client import Answer, Api, counted_statements
 from tickets import lists
@@ -283,14 +288,143 @@ def test_lists_are_served_without_redis(world: dict[str, Any], settings: Any, mo
             "OPTIONS": {"socket_timeout": 0.1, "socket_connect_timeout": 0.1},
         }
     }
-    monkeypatch.setattr(kept._redis, "quiet_until", 0.0)
     api = Api(world["agent"])
     before = kept.ANSWERS.labels(lists.KIND, "without_redis")._value.get()
     assert [asked(api)[1] for _ in range(2)] == [False, False]
     assert kept.ANSWERS.labels(lists.KIND, "without_redis")._value.get() == before + 2
     change(world["ticket"], subject="Other words")
     assert "Other words" in json.dumps(asked(api)[0].body)
-    monkeypatch.setattr(kept._redis, "quiet_until", 0.0)
+
+
+class Abyss:
+    """A Redis that takes every connection and never says a word. Each try of ours is a new connection."""
+
+    def __init__(self) -> None:
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.taken: list[socket.socket] = []
+        threading.Thread(target=self._take, daemon=True).start()
+
+    @property
+    def url(self) -> str:
+        return f"redis://127.0.0.1:{self.listener.getsockname()[1]}/0"
+
+    def close(self) -> None:
+        for one in (self.listener, *self.taken):
+            one.close()
+
+    def _take(self) -> None:
+        with contextlib.suppress(OSError):  # closed
+            while True:
+                self.taken.append(self.listener.accept()[0])
+
+
+@pytest.fixture
+def abyss(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Abyss]:
+    """In the place of Redis; a quiet time that begins lasts as long as the test."""
+    monkeypatch.setattr(asking, "QUIET_SECONDS", 3_600.0)
+    abyss = Abyss()
+    settings.CACHES = {"default": settings.CACHES["default"] | {"LOCATION": abyss.url}}
+    yield abyss
+    abyss.close()
+
+
+@pytest.mark.vuln
+@pytest.mark.parametrize("together", [False, True])
+def test_a_redis_that_hangs_costs_a_hundred_changes_no_more_than_one(
+    world: dict[str, Any], settings: Any, request: pytest.FixtureRequest, together: bool
+) -> None:
+    tickets = [make_ticket(department=world[("here", "there")[number % 2]]) for number in range(100)]
+    abyss: Abyss = request.getfixturevalue("abyss")
+    targets = [bulk.Target(id=ticket.pk) for ticket in tickets]
+    with transaction.atomic() if together else contextlib.nullcontext():
+        outcomes = bulk.update_tickets(targets, changes={"priority": "high"}, by=SYSTEM, now=timezone.now())
+    assert not any(outcome.refused for outcome in outcomes)
+    assert len(abyss.taken) == 2  # before a commit, and after it
+    assert ids(asked(Api(world["agent"]))[0])[0] in {ticket.pk for ticket in tickets}
+
+
+def test_a_transaction_tells_of_each_group_once(world: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[list[str]] = []
+    set_many = cache.set_many
+
+    def listening(words: dict[str, str], seconds: int | None) -> Any:
+        told.append(sorted(words))
+        return set_many(words, seconds)
+
+    monkeypatch.setattr(cache, "set_many", listening)
+    with transaction.atomic():
+        for words in ("First", "Second"):
+            change(world["ticket"], subject=words)
+        change(world["foreign"], subject="Third")
+    here, there = (f"kept:ticket_lists:group:department:{world[name].pk}" for name in ("here", "there"))
+    everything = "kept:ticket_lists:group:everything"
+    assert told == [[here, everything], [there], sorted([here, there, everything])]
+
+
+def test_a_long_transaction_says_again_that_it_is_changing(
+    world: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = f"kept:ticket_lists:group:department:{world['here'].pk}"
+    with transaction.atomic():
+        change(world["ticket"], subject="First")
+        cache.delete(name)  # as after a minute
+        change(world["ticket"], subject="Second")
+        assert cache.get(name) is None
+        began = time.monotonic()
+        monkeypatch.setattr(time, "monotonic", lambda: began + kept.CHANGE_SECONDS)
+        change(world["ticket"], subject="Third")
+        assert cache.get(name) == "changing"
+
+
+def test_what_is_taken_back_takes_no_word_of_anything_else_along(world: dict[str, Any]) -> None:
+    api = Api(world["other"])
+    assert [asked(api)[1] for _ in range(2)] == [False, True]
+    with transaction.atomic():
+        with pytest.raises(ZeroDivisionError), transaction.atomic():
+            change(world["ticket"], subject="Never")
+            raise ZeroDivisionError
+        change(world["foreign"], subject="Other words")
+    answer, repeated = asked(api)
+    assert ("Other words" in json.dumps(answer.body), repeated) == (True, False)
+
+
+def test_a_change_of_which_redis_was_not_told_is_told_with_the_next_word_to_it(
+    world: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody else, for whom Redis answers, is not held up: it is this process that could not reach it."""
+    api, generation = Api(world["agent"]), f"kept:ticket_lists:group:department:{world['here'].pk}"
+    assert [asked(api)[1] for _ in range(2)] == [False, True]
+    before = cache.get(generation)
+    with monkeypatch.context() as broken:
+        broken.setattr(cache, "set_many", _refuse)
+        change(world["ticket"], subject="Other words")
+        assert cache.get(generation) == before
+        assert ("Other words" in json.dumps(asked(api)[0].body), asked(api)[1]) == (True, False)
+    assert asked(api)[1] is False  # still quiet: what this process has changed it does not read from Redis
+    kept._telling.quiet_until = 0.0
+    assert [asked(api)[1] for _ in range(2)] == [False, True]
+    assert cache.get(generation) not in {before, "changing", None}
+
+
+def test_what_changes_while_it_is_told_is_told_again(world: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    """By a rival thread, whose commit comes between our word to Redis and our noting that it was heard."""
+    set_many = cache.set_many
+
+    def overtaken(words: dict[str, str], seconds: int | None) -> Any:
+        kept._owed.update(dict.fromkeys(words, "of the rival"))
+        return set_many(words, seconds)
+
+    kept._owed["group"] = "ours"
+    with monkeypatch.context() as patched:
+        patched.setattr(cache, "set_many", overtaken)
+        assert kept._pay()
+    assert (cache.get("group"), kept._owed) == ("ours", {"group": "of the rival"})
+    assert kept._pay()
+    assert (cache.get("group"), kept._owed) == ("of the rival", {})
+
+
+def _refuse(*_: Any, **__: Any) -> None:
+    raise RedisConnectionError
 
 
 def test_an_answer_under_a_key_that_is_gone_is_made_again(world: dict[str, Any], settings: Any) -> None:

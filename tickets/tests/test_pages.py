@@ -3,6 +3,7 @@
 import base64
 import json
 from datetime import UTC, datetime, timedelta
+from random import Random
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from customers.services import update_customer
 from customers.tests.builders import make_customer
 from supportdesk.tests.client import Api, counted_statements
 from tickets.models import Ticket
+from tickets.models.ticket import LONG_LIFE
 from tickets.services import lifecycle
 from tickets.services.history import create_past_tickets
 from tickets.tests.builders import assign, change, make_ticket, past_ticket
@@ -52,6 +54,59 @@ def test_pages_forward_and_back_show_everything_once_in_order(ordering: str, siz
         last = page(api, last["previous"])
         backward.append([row["id"] for row in last["results"]])
     assert backward == forward[::-1]
+
+
+@pytest.mark.parametrize("since", [timedelta(0), 5 * LONG_LIFE, 8 * LONG_LIFE, 40 * LONG_LIFE])
+def test_the_oldest_that_were_updated_since_are_found_however_long_they_lived(since: timedelta) -> None:
+    reader, random = make_agent(department=make_department()), Random(1)
+    for number in range(40):
+        ticket = make_ticket(department=reader.department if number % 2 else None)
+        created = START + random.random() * 8 * LONG_LIFE
+        lived = random.choice([timedelta(0), 0.9 * LONG_LIFE, LONG_LIFE, 1.1 * LONG_LIFE, 9 * LONG_LIFE])
+        Ticket.objects.filter(pk=ticket.pk).update(created_at=created, updated_at=created + lived)
+    text = (START + since).isoformat().replace("+00:00", "Z")
+    expected = list(
+        Ticket.objects.filter(updated_at__gte=START + since).order_by("created_at", "pk").values_list("pk", flat=True)
+    )
+    link: str | None = f"/api/tickets?ordering=created_at&updated_since={text}&page_size=7&count=exact"
+    found, last = [], {}
+    while link:
+        last = page(Api(reader), link)
+        assert last["count"] == len(expected)
+        found += [row["id"] for row in last["results"]]
+        link = last["next"]
+    assert found == expected
+    if last["previous"]:
+        before = page(Api(reader), last["previous"])["results"]
+        assert [row["id"] for row in before] == expected[-len(last["results"]) - 7 : -len(last["results"])]
+
+
+def test_a_list_of_one_department_is_what_the_reader_sees_of_it() -> None:
+    here, there = make_department(), make_department()
+    reader, newcomer = make_agent(department=here), make_agent(department=None)
+    tickets = [make_ticket(department=department) for department in (here, there, there, None)]
+    Ticket.objects.filter(pk=tickets[1].pk).update(assignee=reader)
+    for who in (reader, newcomer, make_agent(role="supervisor", leads=[here, there]), make_agent(role="admin")):
+        for department in (here, there):
+            seen = Ticket.objects.visible_to(actor_of(who)).filter(department=department)
+            for ordering in ("rank", "created_at"):
+                found = Api(who).get("/api/tickets", department=department.pk, ordering=ordering).body["results"]
+                assert {row["id"] for row in found} == set(seen.values_list("pk", flat=True))
+
+
+def test_a_foreign_department_is_not_looked_for_among_the_tickets_of_none() -> None:
+    actor = actor_of(make_agent(department=make_department()))
+    parts = Ticket.objects.visible_parts(actor, in_departments=True)
+    assert len(parts) == len(Ticket.objects.visible_parts(actor)) - 1 > 0
+    assert not any("IS NULL" in str(part.query) for part in parts)
+
+
+def test_since_the_beginning_of_time_is_since_then() -> None:
+    ticket = make_ticket()
+    found = Api(make_agent()).get("/api/tickets", ordering="created_at", updated_since="0001-01-01T00:00:00Z")
+    assert [row["id"] for row in found.body["results"]] == [ticket.pk]
+    refused = Api(make_agent()).get("/api/tickets", ordering="created_at", updated_since="then")
+    assert (refused.status, refused.body["errors"][0]["field"]) == (400, "updated_since")
 
 
 @pytest.mark.parametrize("ordering", ["rank", "created_at", "-updated_at"])

@@ -5,6 +5,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from pytest_django.plugin import DjangoDbBlocker
 
@@ -13,6 +15,7 @@ from customers.selectors import named, with_email, with_phone
 from supportdesk.core.models import Event
 from supportdesk.load.measuring import rolled_back
 from supportdesk.tests.plans import look_at, plan
+from tickets import workload
 from tickets.api.filters import HistoryFilter
 from tickets.enums import Sender
 from tickets.models import Message, Note, Ticket
@@ -93,3 +96,24 @@ def test_what_was_created_since_begins_there_in_the_order_of_updates() -> None:
     found = plan(made.order_by("updated_at", "pk").values("pk")[:51], in_order=True)
     assert "ticket_updated" in found
     assert "Index Cond: (updated_at >=" in found
+
+
+def test_the_oldest_that_were_updated_since_begin_shortly_before_it_or_among_the_few_that_lived_long() -> None:
+    long_lived, others = Ticket.objects.updated_since(timezone.now() - timedelta(minutes=1_500))
+    orders = [part.order_by("created_at", "pk").values("pk")[:51] for part in (long_lived, others)]
+    first, second = (plan(order, in_order=True) for order in orders)
+    assert "ticket_lived_long" in first
+    assert "Index Cond: (created_at >=" in second
+    assert "Sort" not in first + second
+
+
+def test_the_work_of_all_is_counted_in_one_pass_over_the_smallest_index() -> None:
+    with CaptureQueriesContext(connection) as captured:
+        workload.available()
+    (counted,) = [query["sql"] for query in captured if "SUM(" in query["sql"]]
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off")
+        cursor.execute("SET LOCAL enable_bitmapscan = off")  # which it takes while a table was not vacuumed
+        cursor.execute(f"EXPLAIN {counted}")
+        found = "\n".join(line for (line,) in cursor.fetchall())
+    assert "Index Only Scan using ticket_load" in found

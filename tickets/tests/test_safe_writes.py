@@ -176,8 +176,8 @@ def test_statements_of_a_bulk_change_grow_with_the_tickets_alone(agent: Agent) -
         bulk(api, few, priority="high")
     with counted_statements() as for_ten:
         bulk(api, many, priority="high")
-    # token; each: lock, update, fact, clocks (2), end of the next promise, what follows
-    assert (len(for_two), len(for_ten)) == (1 + 2 * 7, 1 + 10 * 7)
+    # token; each: lock, fact with what follows, clocks (2), update
+    assert (len(for_two), len(for_ten)) == (1 + 2 * 5, 1 + 10 * 5)
 
 
 @pytest.mark.django_db(transaction=True)

@@ -162,10 +162,10 @@ def test_asking_costs_one_statement_while_nothing_changes() -> None:
     begin(tag="outage")
     ids = [make_ticket(now=START, tags=["outage"]).pk for _ in range(3)]
     with counted_statements() as taken:
-        assert ranking.lift(ids, now=START) == 0
+        assert ranking.lift_all(ids, now=START) == 0
     assert len(taken) == 1
     with counted_statements() as taken:
-        assert ranking.lift(ids, now=START + 3 * HOUR) == 3
+        assert ranking.lift_all(ids, now=START + 3 * HOUR) == 3
     assert len(taken) == 3
 
 

@@ -125,15 +125,18 @@ class Choices(Parameter):
 class _InstantField(forms.CharField):
     def clean(self, value: Any) -> Any:
         text = super().clean(value)
-        if not text:
-            return None
-        try:
-            instant = datetime.fromisoformat(text)
-            if instant.tzinfo is None:
-                instant = instant.replace(tzinfo=UTC)
-            return instant.astimezone(UTC)
-        except (ValueError, OverflowError):
-            raise ValidationError("Must be a time such as 2026-01-31T12:00:00Z.", code="invalid_time") from None
+        return parse_instant(text) if text else None
+
+
+def parse_instant(text: str) -> datetime:
+    """Raises ValidationError unless the text is a time."""
+    try:
+        instant = datetime.fromisoformat(text)
+        if instant.tzinfo is None:
+            instant = instant.replace(tzinfo=UTC)
+        return instant.astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise ValidationError("Must be a time such as 2026-01-31T12:00:00Z.", code="invalid_time") from None
 
 
 class Since(Parameter):

@@ -4,7 +4,7 @@ and what is to follow from it follows.
 
 import os
 import signal
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 from django.db import connections, transaction
 from django.utils import timezone
@@ -14,6 +14,7 @@ from agents.tests.builders import SYSTEM
 from customers.models import Customer
 from customers.tests.builders import make_customer
 from supportdesk.core import delivery, events, wakeup
+from supportdesk.core.actor import Actor
 from supportdesk.core.events import Fact
 from supportdesk.core.models import Delivery, DeliveryState, Event
 from supportdesk.tests.chaos import desk
@@ -72,19 +73,19 @@ def _die(ids: object) -> None:
 def publish_on_commit() -> None:
     """What is to follow is written down once the change is committed, as a message to a broker would be."""
 
-    planned = events._plan
-
-    def after_commit(stated: Iterable[tuple[Fact, Event]]) -> None:
-        kept = list(stated)
+    def state(facts: Sequence[Fact], planned: Sequence[events.Planned], by: Actor) -> None:
+        rows = events.record(facts=facts, by=by)
 
         def publish() -> None:
             wakeup.wake([])
-            with transaction.atomic():
-                planned(kept)
+            for one in planned:
+                row = rows[one.place - 1]
+                subject = {"subject_type": row.subject_type, "subject_id": row.subject_id}
+                Delivery.objects.create(event=row, reaction=one.reaction, due_at=one.due_at, **subject)
 
         transaction.on_commit(publish)
 
-    events._plan = after_commit
+    events._state = state
 
 
 DRILL = Drill(run=run, faults={"publish-on-commit": publish_on_commit})
