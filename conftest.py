@@ -5,9 +5,12 @@ from collections.abc import Iterator
 import pytest
 from django.core.cache import cache
 
+from quimbi.tests.sandboxed import quimbi
 from sla.tests.builders import seed_default_policy
 from supportdesk.tests.client import Api
 from supportdesk.tests.sockets import Desk, ThreadedServer, wait_for
+
+__all__ = ["quimbi"]  # fixtures of apps
 
 
 @pytest.fixture(autouse=True)
