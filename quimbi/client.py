@@ -79,10 +79,10 @@ def _failure(function: Function, answer: Answer) -> Exception:
         asked = http.retry_after(answer.headers.get("Retry-After"), now=datetime.now(UTC))
         return Unavailable(Reason.RATE_LIMITED, retry_after=DEFAULT_PAUSE if asked is None else asked)
     if status == 404 and function in ABOUT_A_CUSTOMER and not _is_about_the_path(answer):
-        return Rejected(Reason.NO_PROFILE)
+        return Rejected(Reason.NO_PROFILE, status=status)
     if status in {401, 403, 404, 405}:
         log.error("quimbi does not know us, or not this path", function=function, status=status)
-        return Rejected(Reason.MISCONFIGURED)
+        return Rejected(Reason.MISCONFIGURED, status=status)
     if 400 <= status < 500:
         log.error("quimbi refused what we sent", function=function, status=status, fields=_refused(answer))
         return Rejected(Reason.REJECTED)
@@ -96,8 +96,9 @@ def _is_about_the_path(answer: Answer) -> bool:
     said = _said(answer)
     error = said.get("error")
     told = error if isinstance(error, Mapping) else {}
-    if told.get("code") in {"ENDPOINT_NOT_FOUND", "CUSTOMER_NOT_FOUND"}:
-        return told["code"] == "ENDPOINT_NOT_FOUND"
+    code = told.get("code")
+    if code in ("ENDPOINT_NOT_FOUND", "CUSTOMER_NOT_FOUND"):
+        return bool(code == "ENDPOINT_NOT_FOUND")
     words = told.get("message") or said.get("detail") or said.get("message")
     return not isinstance(words, str) or words.strip().rstrip(".").lower() in {"", "not found"}
 

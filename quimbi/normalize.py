@@ -244,19 +244,23 @@ def _priority(given: Any) -> int | None:
 
 def _number(given: Any) -> float | None:
     """None for what is no number."""
-    if isinstance(given, bool):
-        raise BadAnswer("a boolean as a number")
-    if isinstance(given, str):
-        text = given.strip()
-        if text.lower().lstrip("+-") in {"nan", "inf", "infinity"}:
-            raise BadAnswer("no finite number")
-        given = _float(text) if len(text) < 100 and _NUMBER.fullmatch(text) else None
-    if not isinstance(given, int | float):
-        return None
-    try:
-        return float(given)
-    except OverflowError:
-        raise BadAnswer("no finite number") from None
+    match given:
+        case bool():
+            raise BadAnswer("a boolean as a number")
+        case str():
+            return _number_in(str(given).strip())
+        case int() | float():
+            try:
+                return float(given)
+            except OverflowError:
+                raise BadAnswer("no finite number") from None
+    return None
+
+
+def _number_in(text: str) -> float | None:
+    if text.lower().lstrip("+-") in {"nan", "inf", "infinity"}:
+        raise BadAnswer("no finite number")
+    return _float(text) if len(text) < 100 and _NUMBER.fullmatch(text) else None
 
 
 def _share(given: Any) -> float | None:

@@ -9,7 +9,7 @@ import struct
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -51,7 +51,11 @@ class Sandbox:
         self.refused: Counter[int] = Counter()  # by status, of what was not understood
         self.told: dict[tuple[Function, str], dict[str, Any]] = {}
         self.strangers: set[str] = set()
-        self.kind, self.seconds, self.retry_after, self.takes = WELL, 10.0, "60", 0.0
+        self.kind, self.seconds, self.retry_after = WELL, 10.0, "60"
+        self.next_plays: list[str] = []  # for one request each, before `play` goes on
+        self.takes = 0.0  # seconds for an answer when all is well
+        self.before_answering: Callable[[], object] = lambda: None
+        self.at_once = self.most_at_once = 0
         self.released = threading.Event()
         self.lock = threading.Lock()
         self.server = _Server(self, port)
@@ -100,8 +104,32 @@ class Sandbox:
         with self.lock:
             return sum(not functions or one.function in functions for one in self.requests)
 
+    def arrived(self, dialect: Dialect, function: Function, customer_id: str, body: Mapping[str, Any]) -> str:
+        """Notes a request; what is played at it."""
+        with self.lock:
+            play = self.played()
+            self.requests.append(
+                Request(
+                    function=function,
+                    dialect=dialect,
+                    customer_id=customer_id,
+                    at=time.monotonic(),
+                    play=play,
+                    body=body,
+                )
+            )
+            self.at_once += 1
+            self.most_at_once = max(self.most_at_once, self.at_once)
+        return play
+
+    def left(self) -> None:
+        with self.lock:
+            self.at_once -= 1
+
     def played(self) -> str:
-        """What is played at this moment."""
+        """What is played at the next request."""
+        if self.next_plays:
+            return self.next_plays.pop(0)
         if self.kind != "flapping":
             return self.kind
         return "500" if int(time.monotonic() / self.seconds) % 2 else WELL
@@ -170,23 +198,15 @@ class _Handler(BaseHTTPRequestHandler):
             return self._refuse(422, "Request validation failed", code="VALIDATION_ERROR", wrong=wrong)
         profile = given.get("customer_profile") or {}
         customer = str(given.get("customer_id") or profile.get("customer_id") or "")
-        play = sandbox.played()
-        with sandbox.lock:
-            sandbox.requests.append(
-                Request(
-                    dialect=route[0],
-                    function=route[1],
-                    customer_id=customer,
-                    at=time.monotonic(),
-                    play=play,
-                    body=given,
-                )
-            )
-        if play != WELL:
-            return self._fail(play, route, given)
-        if sandbox.takes:
+        play = sandbox.arrived(*route, customer, given)
+        try:
+            sandbox.before_answering()
+            if play != WELL:
+                return self._fail(play, route, given)
             time.sleep(sandbox.takes)
-        return self._answer(route, given, customer)
+            return self._answer(route, given, customer)
+        finally:
+            sandbox.left()
 
     def log_message(self, *_: Any) -> None:
         """What arrives holds conversations."""
@@ -266,7 +286,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._send(status, {"error": {"code": code, "message": message, "details": details}})
 
     def _send(self, status: int, said: Any, **headers: str) -> None:
-        self._write(status, [json.dumps(said).encode()], **headers)
+        self._write(status, [json.dumps(said).encode()], headers=headers)
 
     def _write(
         self,
@@ -274,13 +294,13 @@ class _Handler(BaseHTTPRequestHandler):
         parts: Iterable[bytes],
         kind: str = "application/json",
         length: int | None = None,
-        **headers: str,
+        headers: Mapping[str, str] | None = None,
     ) -> None:
         known = list(parts) if length is None else parts
         self.send_response(status)
         self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(sum(map(len, known)) if length is None else length))
-        for name, value in headers.items():
+        for name, value in (headers or {}).items():
             self.send_header(name.replace("_", "-"), value)
         self.end_headers()
         for part in known:

@@ -1,17 +1,29 @@
-"""Advice from Quimbi: the one way to it. Nothing raises for a failure of Quimbi, which is a value with its reason."""
+"""Advice from Quimbi: the one way to it.
 
+Every answer is an Insight: a value with where it is from and how old it is, or none with the reason. Nothing raises for
+a failure of Quimbi or of Redis. Call it outside any transaction: it waits for a network, and then writes its log.
+"""
+
+import time
+import uuid
 from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextvars import copy_context
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TypeVar
+from typing import Any, TypeVar
 
+import structlog
 from django.conf import settings
+from django.db import Error as DatabaseError
+from django.db import transaction
+from prometheus_client import Counter
 
-from quimbi import client, questions
+from quimbi import budget, client, kept, questions
+from quimbi.calling import OVER, Called, call
 from quimbi.dialects import Function
-from quimbi.normalize import BadAnswer
+from quimbi.kept import Kept
+from quimbi.models import Call
 from quimbi.questions import Question
 from quimbi.types import (
     DNA,
@@ -28,99 +40,310 @@ from quimbi.types import (
     Sentiment,
     Source,
 )
-from supportdesk.core.http import GatewayError
+from supportdesk.core.observability.middleware import current_request_id
 
 __all__ = ["Purpose"]  # beside what is defined here
 
 T = TypeVar("T")
 AT_ONCE = 4  # calls that one caller has under way
+GRACE = 0.1  # seconds that a thread may need to say that its time is over
+FIRST_LOOK, LAST_LOOK = 0.01, 0.08  # seconds between looks at what somebody else is asking for
 
-
-def insights(profiles: Sequence[Profile], *, purpose: Purpose, refresh: bool = False) -> list[CustomerInsights]:
-    return [
-        _together(*_ask(questions.analyze(profile), questions.churn(profile), purpose=purpose)) for profile in profiles
-    ]
-
-
-def known(keys: Iterable[int]) -> dict[int, CustomerInsights]:
-    nothing = Insight[DNA](reason=Reason.NOT_ASKED)
-    return {key: _together(nothing, Insight(reason=Reason.NOT_ASKED)) for key in keys}
-
-
-def analyze(profile: Profile, *, purpose: Purpose, refresh: bool = False) -> Insight[DNA]:
-    return _ask(questions.analyze(profile), purpose=purpose)[0]
-
-
-def churn(profile: Profile, *, purpose: Purpose, refresh: bool = False) -> Insight[Churn]:
-    return _ask(questions.churn(profile), purpose=purpose)[0]
-
-
-def draft(conversation: Conversation, *, tone: str | None, length: str | None, refresh: bool = False) -> Insight[Draft]:
-    question = questions.draft(conversation, tone=tone, length=length)
-    return _ask(question, purpose=Purpose.GENERATION)[0]
-
-
-def actions(conversation: Conversation, *, refresh: bool = False) -> Insight[Actions]:
-    return _ask(questions.actions(conversation), purpose=Purpose.GENERATION)[0]
-
-
-def sentiment(ticket: int, message: int, text: str, *, purpose: Purpose) -> Insight[Sentiment]:
-    return _ask(questions.sentiment(message, text), purpose=purpose)[0]
-
-
-def known_sentiments(messages: Iterable[int]) -> dict[int, Insight[Sentiment]]:
-    return {}
-
-
-def forget_customer(key: int) -> None: ...
-
-
-def outdate_customer(key: int) -> None: ...
-
-
-def forget_conversation(ticket: int) -> None: ...
+ANSWERS = Counter(
+    "supportdesk_quimbi_answers_total",
+    "Insights that were asked for, by where they came from: live, cache, stale or none.",
+    ["function", "source"],
+)
+log = structlog.get_logger("supportdesk.quimbi")
 
 
 def enabled() -> bool:
+    """Whether there is a Quimbi to ask."""
     return bool(settings.QUIMBI_BASE_URL)
 
 
 def offers(function: Function) -> bool:
+    """Whether the dialect has it."""
     return client.path(function) is not None
 
 
-def _ask(*asked: Question[T], purpose: Purpose) -> list[Insight[T]]:
-    left = settings.QUIMBI_TOTALS[purpose.value]
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        futures = [pool.submit(copy_context().run, _one, question, left) for question in asked]
-        return [future.result() for future in futures]
+def insights(profiles: Sequence[Profile], *, purpose: Purpose, refresh: bool = False) -> list[CustomerInsights]:
+    """DNA, churn and value of each, in order, within the total of the purpose. Doubles are asked for once, what is kept
+    not at all, and the rest at most four calls at a time; `refresh` reads nothing that is kept but stale copies.
+    """
+    each = list({profile.key: profile for profile in profiles}.values())
+    asked: list[Question[Any]] = []
+    for profile in each:
+        asked += [questions.analyze(profile), questions.churn(profile)]
+        asked += [questions.ltv(profile)] if settings.QUIMBI_LTV_FORECAST else []
+    answers = iter(_ask(asked, purpose=purpose, refresh=refresh))
+    found = {
+        profile.key: _together(
+            next(answers), next(answers), next(answers) if settings.QUIMBI_LTV_FORECAST else Insight()
+        )
+        for profile in each
+    }
+    return [found[profile.key] for profile in profiles]
 
 
-def _one(question: Question[T], left: float) -> Insight[T]:
+def known(keys: Iterable[int]) -> dict[int, CustomerInsights]:
+    """What is kept of each customer, without a call: one question to Redis. What is not kept was not asked."""
+    each = list(dict.fromkeys(keys))
+    places = [
+        place for key in each for place in (questions.dna_of(key), questions.churn_of(key), questions.ltv_of(key))
+    ]
+    found = iter(_known(places))
+    return {key: _together(next(found), next(found), next(found)) for key in each}
+
+
+def analyze(profile: Profile, *, purpose: Purpose, refresh: bool = False) -> Insight[DNA]:
+    return _ask([questions.analyze(profile)], purpose=purpose, refresh=refresh)[0]
+
+
+def churn(profile: Profile, *, purpose: Purpose, refresh: bool = False) -> Insight[Churn]:
+    """By the churn call; where that gives nothing, what a kept analyze says of it stands in."""
+    answer = _ask([questions.churn(profile)], purpose=purpose, refresh=refresh)[0]
+    if answer.source in {Source.LIVE, Source.CACHE}:
+        return answer
+    return _churn(known([profile.key])[profile.key].dna, answer)
+
+
+def draft(conversation: Conversation, *, tone: str | None, length: str | None, refresh: bool = False) -> Insight[Draft]:
+    """A text to answer with, kept for this last message, tone and length."""
+    return _write(questions.draft(conversation, tone=tone, length=length), refresh=refresh)
+
+
+def actions(conversation: Conversation, *, refresh: bool = False) -> Insight[Actions]:
+    """What to do, kept for this last message."""
+    return _write(questions.actions(conversation), refresh=refresh)
+
+
+def sentiment(ticket: int, message: int, text: str, *, purpose: Purpose) -> Insight[Sentiment]:
+    """Of a message, kept by its number."""
+    return _ask([questions.sentiment(message, text)], purpose=purpose)[0]
+
+
+def known_sentiments(messages: Iterable[int]) -> dict[int, Insight[Sentiment]]:
+    """Those that are kept, without a call: one question to Redis."""
+    each = list(dict.fromkeys(messages))
+    found = zip(each, _known([questions.sentiment_of(number) for number in each]), strict=True)
+    return {number: insight for number, insight in found if insight.value is not None}
+
+
+def forget_customer(key: int) -> None:
+    """Empties all that is kept of a customer; an answer that is under way now is not kept when it comes."""
+    kept.forget([questions.customer(key)])
+
+
+def outdate_customer(key: int) -> None:
+    """What is kept of a customer is asked for anew; until then, and if that fails, it is a stale copy."""
+    kept.outdate([questions.customer(key)])
+
+
+def forget_conversation(ticket: int) -> None:
+    """Empties drafts and actions of a ticket, whatever message and tone they are for."""
+    kept.forget([questions.ticket(ticket)])
+
+
+def forget_messages(messages: Iterable[int]) -> None:
+    """Empties the sentiments of messages."""
+    kept.forget([questions.message(number) for number in messages])
+
+
+def _write(question: Question[T], *, refresh: bool) -> Insight[T]:
+    """Texts take seconds, and who waits for one holds a thread: there are only so many seats."""
+    if not refresh and (insight := _without_a_call(question, _look([question])[0])):
+        return _counted(question, insight)
+    with budget.seat(seconds=settings.QUIMBI_TOTALS[Purpose.GENERATION] + OVER) as seated:
+        if seated:
+            return _ask([question], purpose=Purpose.GENERATION, refresh=refresh)[0]
+    return _counted(question, Insight(reason=Reason.BUSY, retry_after=1.0))
+
+
+def _ask(asked: Sequence[Question[Any]], *, purpose: Purpose, refresh: bool = False) -> list[Insight[Any]]:
+    before = _look(asked)
+    found = [
+        _without_a_call(question, None if refresh else at_hand) for question, at_hand in zip(asked, before, strict=True)
+    ]
+    missing = [number for number, insight in enumerate(found) if insight is None]
+    if missing:
+        total = settings.QUIMBI_TOTALS[purpose]
+        fetched = _side_by_side([asked[number] for number in missing], purpose=purpose, total=total, refresh=refresh)
+        for number, insight in zip(missing, fetched, strict=True):
+            found[number] = _or_stale(insight, before[number])
+    return [_counted(question, insight or Insight()) for question, insight in zip(asked, found, strict=True)]
+
+
+def _side_by_side(
+    asked: Sequence[Question[Any]], *, purpose: Purpose, total: float, refresh: bool
+) -> list[Insight[Any]]:
+    """In threads that touch no database; who is not done in time is left to itself, and ends by its own deadline."""
+    began, deadline = datetime.now(UTC), time.monotonic() + total
+    made: list[tuple[Question[Any], Called[Any]]] = []
+    pool = ThreadPoolExecutor(min(AT_ONCE, len(asked)), thread_name_prefix="quimbi")
+    jobs: list[Future[Insight[Any]]] = [
+        pool.submit(copy_context().run, _Fetch(question, purpose, deadline, began, refresh, made).run)
+        for question in asked
+    ]
+    wait(jobs, timeout=total + GRACE)
+    pool.shutdown(wait=False, cancel_futures=True)
+    insights: list[Insight[Any]] = [
+        job.result() if job.done() and not job.cancelled() else Insight(reason=Reason.TIMEOUT) for job in jobs
+    ]
+    _write_log(list(made))
+    return insights
+
+
+class _Fetch:
+    """One answer, asked for by whoever comes first; the others wait for it, each within their own total."""
+
+    def __init__(
+        self,
+        question: Question[Any],
+        purpose: Purpose,
+        deadline: float,
+        began: datetime,
+        refresh: bool,
+        made: list[tuple[Question[Any], Called[Any]]],
+    ) -> None:
+        self.question, self.place, self.purpose, self.deadline = question, question.place, purpose, deadline
+        self.began, self.refresh, self.made = began, refresh, made
+        self.token = uuid.uuid4().hex
+
+    def run(self) -> Insight[Any]:
+        waited_for, pause = "", FIRST_LOOK
+        while (left := self.deadline - time.monotonic()) > 0:
+            seen = kept.join(self.place, token=self.token, seconds=left + OVER, now=datetime.now(UTC))
+            if seen is None:
+                return self._call(epoch=None)
+            mine = seen.holder == self.token
+            if seen.kept and seen.kept.is_fresh and (not self.refresh or seen.kept.as_of >= self.began):
+                if mine:
+                    kept.let_go(self.place, token=self.token)
+                return _kept(seen.kept, live=seen.kept.as_of >= self.began)
+            if seen.failure and seen.failure[0] == waited_for:
+                if mine:
+                    kept.let_go(self.place, token=self.token)
+                return Insight(reason=seen.failure[1], retry_after=seen.failure[2])
+            if mine:
+                return self._call(epoch=seen.epoch)
+            waited_for = seen.holder
+            time.sleep(min(pause, max(0.0, left)))
+            pause = min(2 * pause, LAST_LOOK)
+        return Insight(reason=Reason.TIMEOUT)
+
+    def _call(self, *, epoch: str | None) -> Insight[Any]:
+        called = call(self.question, purpose=self.purpose, deadline=self.deadline)
+        self.made.append((self.question, called))
+        now, failure = datetime.now(UTC), called.failure
+        no_profile = failure is not None and failure.reason == Reason.NO_PROFILE
+        if epoch is not None:
+            self._keep(called, epoch=epoch, now=now, no_profile=no_profile)
+        if failure is not None:
+            return Insight(
+                reason=Reason(failure.reason), retry_after=failure.retry_after, as_of=now if no_profile else None
+            )
+        return Insight(value=called.value, source=Source.LIVE, as_of=now)
+
+    def _keep(self, called: Called[Any], *, epoch: str, now: datetime, no_profile: bool) -> None:
+        failure, place, token = called.failure, self.place, self.token
+        if failure is None:
+            fresh, stale = self.question.fresh, self.question.stale
+            kept.store(place, called.value, token=token, epoch=epoch, now=now, fresh=fresh, stale=stale)
+        elif no_profile:
+            fresh = settings.QUIMBI_NO_PROFILE_TTL
+            kept.store(place, None, token=token, epoch=epoch, now=now, fresh=fresh, stale=0)
+        else:
+            kept.fail(place, Reason(failure.reason), token=token, retry_after=failure.retry_after)
+
+
+def _look(asked: Sequence[Question[Any]]) -> list[Kept[Any] | None]:
+    if not enabled():
+        return [None] * len(asked)
+    return kept.look([question.place for question in asked], now=datetime.now(UTC))
+
+
+def _without_a_call(question: Question[T], at_hand: Kept[T] | None) -> Insight[T] | None:
     if not enabled():
         return Insight(reason=Reason.NOT_CONFIGURED)
     if not offers(question.function):
         return Insight(reason=Reason.NOT_OFFERED)
+    return _kept(at_hand) if at_hand and at_hand.is_fresh else None
+
+
+def _known(places: Sequence[questions.Place[Any]]) -> list[Insight[Any]]:
+    if not enabled():
+        return [Insight(reason=Reason.NOT_CONFIGURED)] * len(places)
+    return [
+        _kept(found) if found else Insight(reason=Reason.NOT_ASKED)
+        for found in kept.look(places, now=datetime.now(UTC))
+    ]
+
+
+def _kept(found: Kept[T], *, live: bool = False) -> Insight[T]:
+    if found.value is None:
+        return Insight(as_of=found.as_of, reason=Reason.NO_PROFILE)
+    if not found.is_fresh:
+        return Insight(value=found.value, source=Source.STALE, as_of=found.as_of, reason=Reason.NOT_ASKED)
+    return Insight(value=found.value, source=Source.LIVE if live else Source.CACHE, as_of=found.as_of)
+
+
+def _or_stale(insight: Insight[T], before: Kept[T] | None) -> Insight[T]:
+    """A copy from before stands in for a failure, with its reason; not for what Quimbi says of the customer."""
+    if insight.value is not None or insight.reason == Reason.NO_PROFILE or before is None or before.value is None:
+        return insight
+    return replace(insight, value=before.value, source=Source.STALE, as_of=before.as_of)
+
+
+def _together(dna: Insight[DNA], churn: Insight[Churn], ltv: Insight[LTV]) -> CustomerInsights:
+    return CustomerInsights(dna=dna, churn=_churn(dna, churn), ltv=_ltv(dna, ltv))
+
+
+def _churn(dna: Insight[DNA], churn: Insight[Churn]) -> Insight[Churn]:
+    """The call wins; what analyze says besides stands in where the call gave nothing, or nothing of today."""
+    inside = dna.value.churn if dna.value else None
+    is_newer = churn.source == Source.STALE and dna.source in {Source.LIVE, Source.CACHE}
+    if inside and (churn.value is None or is_newer):
+        return Insight(value=inside, source=dna.source, as_of=dna.as_of, reason=dna.reason)
+    return churn
+
+
+def _ltv(dna: Insight[DNA], forecast: Insight[LTV]) -> Insight[LTV]:
+    """What analyze says; where it does not say, the forecast; and where that was not asked for, why there is none."""
+    if dna.value and dna.value.ltv:
+        return Insight(value=dna.value.ltv, source=dna.source, as_of=dna.as_of, reason=dna.reason)
+    if forecast.value is not None or settings.QUIMBI_LTV_FORECAST:
+        return forecast
+    if dna.value:
+        return Insight(reason=Reason.NOT_OFFERED)
+    return Insight(reason=dna.reason, as_of=dna.as_of, retry_after=dna.retry_after)
+
+
+def _counted(question: Question[Any], insight: Insight[T]) -> Insight[T]:
+    ANSWERS.labels(question.function, insight.source).inc()
+    return insight
+
+
+def _write_log(made: Sequence[tuple[Question[Any], Called[Any]]]) -> None:
+    """One statement. A log that cannot be written fails nobody's request."""
+    now, request_id = datetime.now(UTC), current_request_id()
+    rows = [
+        Call(
+            function=question.function,
+            dialect=settings.QUIMBI_DIALECT,
+            outcome=called.outcome,
+            tries=called.tries,
+            milliseconds=round(called.seconds * 1000),
+            request_id=request_id[:64],
+            called_at=now,
+        )
+        for question, called in made
+        if called.tries
+    ]
+    if not rows:
+        return
     try:
-        said = client.ask(question.function, question.payload(), left=left)
-        value = question.read(said)
-    except GatewayError as failure:
-        return Insight(reason=Reason(failure.reason), retry_after=failure.retry_after)
-    except BadAnswer:
-        return Insight(reason=Reason.BAD_ANSWER)
-    return Insight(value=value, source=Source.LIVE, as_of=datetime.now(UTC))
-
-
-def _together(dna: Insight[DNA], churn: Insight[Churn]) -> CustomerInsights:
-    """The churn call wins; what analyze says of it stands in where the call gave nothing."""
-    inside = dna.value
-    if churn.value is None and inside and inside.churn:
-        churn = Insight(value=inside.churn, source=dna.source, as_of=dna.as_of)
-    ltv: Insight[LTV]
-    if inside is None:
-        ltv = replace(dna, value=None)  # type: ignore[arg-type]
-    elif inside.ltv is None:
-        ltv = Insight(reason=Reason.NOT_OFFERED)
-    else:
-        ltv = Insight(value=inside.ltv, source=dna.source, as_of=dna.as_of, reason=dna.reason)
-    return CustomerInsights(dna=dna, churn=churn, ltv=ltv)
+        with transaction.atomic():  # whatever the caller is in stays usable
+            Call.objects.bulk_create(rows)
+    except DatabaseError as error:
+        log.warning("calls not written down", error=type(error).__name__)

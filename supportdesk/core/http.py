@@ -7,7 +7,8 @@ Redirects are never followed, so that a key goes to no other host; nothing is ta
 import socket
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from email.utils import parsedate_to_datetime
@@ -33,12 +34,12 @@ LONGEST_WAIT = 3_600.0  # seconds: whoever asks us to wait for longer is asked a
 class GatewayError(Exception):
     """A call to a partner that came to nothing. `reason` is a word of the gateway's own; no text of theirs is here.
 
-    `counts`: it tells against the partner's health.
+    `counts`: it tells against the partner's health. `status` is what they answered, 0 when they did not.
     """
 
-    def __init__(self, reason: str, *, counts: bool = False, retry_after: float | None = None) -> None:
+    def __init__(self, reason: str, *, counts: bool = False, retry_after: float | None = None, status: int = 0) -> None:
         super().__init__(reason)
-        self.reason, self.counts, self.retry_after = reason, counts, retry_after
+        self.reason, self.counts, self.retry_after, self.status = reason, counts, retry_after, status
 
 
 class Unavailable(GatewayError):
@@ -157,35 +158,33 @@ class _NoCookies(RequestsCookieJar):
         """Keeps none."""
 
 
-class _HeadInTime:
-    """A read timeout is for one wait; here the head of an answer must be whole within it, however it drips."""
-
-    sock: socket.socket
-    timeout: float
-
+class _Connection(HTTPConnection):
     def getresponse(self) -> Any:
-        end = threading.Timer(self.timeout, _hang_up, [self.sock])
-        end.daemon = True
-        end.start()
-        try:
-            return super().getresponse()  # type: ignore[misc]
-        finally:
-            end.cancel()
+        with _hung_up_after(self.timeout, self.sock):
+            return super().getresponse()
+
+
+class _SecureConnection(HTTPSConnection):
+    def getresponse(self) -> Any:
+        with _hung_up_after(self.timeout, self.sock):
+            return super().getresponse()
+
+
+@contextmanager
+def _hung_up_after(seconds: Any, line: Any) -> Iterator[None]:
+    """A read timeout is for one wait; here the head of an answer must be whole within it, however it drips."""
+    end = threading.Timer(seconds, _hang_up, [line])
+    end.daemon = True
+    end.start()
+    try:
+        yield
+    finally:
+        end.cancel()
 
 
 def _hang_up(line: socket.socket) -> None:
-    try:
+    with suppress(OSError):  # it is closed
         socket.socket.shutdown(line, socket.SHUT_RDWR)  # below TLS, whose goodbye would wait
-    except OSError:
-        return  # it is closed
-
-
-class _Connection(_HeadInTime, HTTPConnection):
-    pass
-
-
-class _SecureConnection(_HeadInTime, HTTPSConnection):
-    pass
 
 
 class _Pool(HTTPConnectionPool):
@@ -198,5 +197,5 @@ class _SecurePool(HTTPSConnectionPool):
 
 class _Adapter(HTTPAdapter):
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        super().init_poolmanager(*args, **kwargs)  # type: ignore[no-untyped-call]
+        super().init_poolmanager(*args, **kwargs)
         self.poolmanager.pool_classes_by_scheme = {"http": _Pool, "https": _SecurePool}

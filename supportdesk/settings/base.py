@@ -449,6 +449,9 @@ QUIMBI_PREFETCH_SHARE = 0.5  # of the budget: beyond it only people and assignme
 QUIMBI_WRITING_AT_ONCE = env.int("QUIMBI_WRITING_AT_ONCE", default=4)  # requests that wait for a text
 QUIMBI_BREAKER_SECONDS = env.float("QUIMBI_BREAKER_SECONDS", default=30.0)  # from one probe to the next
 
+# Whether the forecast of value is asked for too, one call more per customer and hour: `ml` has it in documents only.
+QUIMBI_LTV_FORECAST = env.bool("QUIMBI_LTV_FORECAST", default=False)
+
 # Seconds that an answer is fresh; a stale copy stands in for a day when Quimbi fails.
 QUIMBI_CACHE_INTELLIGENCE_TTL = env.int("QUIMBI_CACHE_INTELLIGENCE_TTL", default=900)
 QUIMBI_CACHE_CHURN_TTL = env.int("QUIMBI_CACHE_CHURN_TTL", default=3_600)

@@ -1,0 +1,153 @@
+"""A circuit breaker that all processes share.
+
+One machine, whose state lies in Redis and is replaced in one step, or in this process while Redis is away. It opens
+when most of the last outcomes are failures. While it is closed, failures and calls under way are never more than MOST
+together, so that no more can fail before it opens. Once it is open one call is let by in each interval, which is also
+how long that probe is waited for: one whose process dies blocks nothing, and no two are admitted in one interval.
+"""
+
+import json
+import threading
+import time
+import uuid
+from collections.abc import Callable
+from copy import deepcopy
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from typing import Any, NamedTuple
+
+import structlog
+from prometheus_client import Counter
+
+WINDOW, FAILURES, MOST = 10, 6, 10  # outcomes that are known, how many failures of them open it, and calls at once
+AGE = 300.0  # seconds after which an outcome says nothing any more
+KEPT_MS = 3_600_000  # the state, after its last change
+RIVALRIES = 50  # in a row, before we go on alone
+_READ = "return {redis.call('GET', KEYS[1]) or '', redis.call('TIME')}"
+_SWAP = """
+if (redis.call('GET', KEYS[1]) or '') ~= ARGV[1] then return 0 end
+redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
+return 1
+"""
+
+OPENED = Counter("supportdesk_breaker_opened_total", "How often a circuit breaker opened.", ["breaker"])
+log = structlog.get_logger("supportdesk.breaker")
+
+
+class Verdict(StrEnum):
+    PASS = "pass"  # noqa: S105 - one of the verdicts
+    PROBE = "probe"
+    OPEN = "open"
+    PAUSED = "paused"  # the partner asked us to wait
+    FULL = "full"
+
+
+@dataclass(kw_only=True)
+class State:
+    """The machine: pure, on seconds of whoever asks. `until` is when the next probe may run; 0 while it is closed."""
+
+    until: float = 0.0
+    probe: str = ""
+    paused: float = 0.0
+    calls: dict[str, float] = field(default_factory=dict)  # token to when its lease is over
+    outcomes: list[tuple[float, bool]] = field(default_factory=list)  # when, and whether it failed; newest first
+
+    def admit(self, token: str, *, now: float, lease: float, interval: float) -> tuple[Verdict, float]:
+        """With the seconds after which to ask again."""
+        if now < self.paused:
+            return Verdict.PAUSED, self.paused - now
+        if self.until:
+            if now < self.until:
+                return Verdict.OPEN, self.until - now
+            self.until, self.probe = now + interval, token
+            return Verdict.PROBE, 0.0
+        under_way = {call: end for call, end in self.calls.items() if end > now}
+        if self.failures(now) + len(under_way) >= MOST:
+            return Verdict.FULL, 0.0
+        self.calls = under_way | {token: now + lease}
+        return Verdict.PASS, 0.0
+
+    def record(self, token: str, *, failed: bool, now: float, interval: float) -> int:
+        """The failures that are known now. What nobody waits for any more changes nothing."""
+        if token == self.probe:
+            self.probe = ""
+            if not failed:
+                self.until, self.outcomes = 0.0, [(now, False)]
+        elif self.calls.pop(token, None) is not None and not self.until:
+            self.outcomes = [(now, failed), *self.outcomes][:WINDOW]
+            if self.failures(now) >= FAILURES:
+                self.until = now + interval
+        return FAILURES if self.until else self.failures(now)
+
+    def drop(self, token: str, *, now: float) -> None:
+        """It was not made after all."""
+        if token == self.probe:
+            self.until, self.probe = now, ""
+        self.calls.pop(token, None)
+
+    def pause(self, seconds: float, *, now: float) -> None:
+        self.paused = max(self.paused, now + seconds)
+
+    def failures(self, now: float) -> int:
+        return sum(failed for at, failed in self.outcomes if at > now - AGE)
+
+
+class Admission(NamedTuple):
+    token: str
+    verdict: Verdict
+    wait: float  # seconds
+
+
+class Breaker:
+    """`run` evaluates a script with keys and arguments, and answers None without Redis."""
+
+    def __init__(self, name: str, *, interval: Callable[[], float], run: Callable[..., Any]) -> None:
+        self.name, self.interval, self.run = name, interval, run
+        self.alone, self.lock = State(), threading.Lock()
+
+    def admit(self, *, lease: float) -> Admission:
+        """Whether a call may be made that is over within `lease` seconds; whoever makes it records or drops it."""
+        token = uuid.uuid4().hex
+        verdict, wait = self._step(
+            lambda state, now: state.admit(token, now=now, lease=lease, interval=self.interval())
+        )
+        return Admission(token, verdict, wait)
+
+    def record(self, token: str, *, failed: bool) -> int:
+        """How many of the last calls failed, and all of them that matter once it is open."""
+
+        def act(state: State, now: float) -> tuple[int, bool]:
+            was = state.until
+            failures = state.record(token, failed=failed, now=now, interval=self.interval())
+            return failures, bool(state.until and not was)
+
+        failures, opened = self._step(act)
+        if opened:
+            OPENED.labels(self.name).inc()
+            log.error("breaker opened", breaker=self.name)
+        return int(failures)
+
+    def drop(self, token: str) -> None:
+        self._step(lambda state, now: state.drop(token, now=now))
+
+    def pause(self, seconds: float) -> None:
+        """Nobody calls for so long."""
+        self._step(lambda state, now: state.pause(seconds, now=now))
+
+    def look(self) -> Verdict:
+        """What a call would meet now."""
+        return Verdict(self._step(lambda state, now: deepcopy(state).admit("", now=now, lease=0.0, interval=0.0)[0]))
+
+    def _step(self, act: Callable[[State, float], Any]) -> Any:
+        for _ in range(RIVALRIES):
+            if (found := self.run(_READ, [f"breaker:{self.name}"])) is None:
+                break
+            before, (seconds, micros) = found
+            state = State(**json.loads(before)) if before else State()
+            untouched = json.dumps(asdict(state))
+            result = act(state, int(seconds) + int(micros) / 1e6)
+            after = json.dumps(asdict(state))
+            if after == untouched or self.run(_SWAP, [f"breaker:{self.name}"], before, after, KEPT_MS):
+                return result
+        with self.lock:
+            return act(self.alone, time.monotonic())
