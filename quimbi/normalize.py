@@ -9,8 +9,8 @@ a boolean anywhere. All text is somebody else's: it is cleaned of what no text h
 import json
 import math
 import re
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, TypeVar
 
 from quimbi.types import (
     DNA,
@@ -25,6 +25,7 @@ from quimbi.types import (
     Sentiment,
 )
 
+T = TypeVar("T")
 Said = Mapping[str, Any]
 Levels = Sequence[tuple[str, float]]  # by score, rising: each below its number
 LONGEST_TEXT, LONGEST_DRAFT, MOST_ITEMS = 2_000, 50_000, 100
@@ -250,10 +251,7 @@ def _number(given: Any) -> float | None:
         case str():
             return _number_in(str(given).strip())
         case int() | float():
-            try:
-                return float(given)
-            except OverflowError:
-                raise BadAnswer("no finite number") from None
+            return _float(given)
     return None
 
 
@@ -306,12 +304,15 @@ def _either(said: Said, *names: str) -> Any:
     return _first(said.get(name) for name in names)
 
 
-def _first(found: Any) -> Any:
+def _first(found: Iterable[T | None]) -> T | None:
     return next((one for one in found if one is not None and one != {}), None)
 
 
-def _float(text: str) -> float:
-    number = float(text)
+def _float(given: str | float) -> float:
+    try:
+        number = float(given)
+    except OverflowError:
+        number = math.inf
     if not math.isfinite(number):
         raise BadAnswer("no finite number")
     return number

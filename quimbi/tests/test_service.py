@@ -377,7 +377,12 @@ def test_forgetting_empties_everything(quimbi: Sandbox, settings: Any) -> None:
 @pytest.mark.parametrize("change", [service.forget_customer, service.outdate_customer])
 def test_an_answer_that_was_asked_for_before_a_change_is_not_kept_after_it(quimbi: Sandbox, change: Any) -> None:
     profile, asked = make_profile(), threading.Event()
-    quimbi.before_answering = lambda: (asked.set(), change(profile.key))
+
+    def changed_meanwhile() -> None:
+        asked.set()
+        change(profile.key)
+
+    quimbi.before_answering = changed_meanwhile
     assert dna(profile).source == Source.LIVE
     assert asked.is_set()
     assert service.known([profile.key])[profile.key].dna.reason == Reason.NOT_ASKED
@@ -390,7 +395,7 @@ def test_what_is_kept_is_ciphertext_in_its_place(quimbi: Sandbox, settings: Any)
     dna(one)
     dna(other)
     server = shared.redis()
-    fields = server.hgetall(f"quimbi:{{customer:{one.key}}}")
+    fields: Any = server.hgetall(f"quimbi:{{customer:{one.key}}}")
     assert "maker" not in str(fields) and "purchase_value" not in str(fields)
     server.hset(f"quimbi:{{customer:{other.key}}}", mapping=fields)
     assert service.known([other.key])[other.key].dna.reason == Reason.NOT_ASKED
