@@ -75,7 +75,7 @@ class _Call(Generic[T]):
     def once(self) -> T:
         admission = self._admitted()
         if wait := budget.take(self.purpose):
-            self.breaker.drop(admission.token)
+            self.breaker.drop(admission.call)
             raise Rejected(Reason.BUDGET, retry_after=wait)
         self.tries += 1
         TRIES.labels(self.function).inc()
@@ -101,7 +101,7 @@ class _Call(Generic[T]):
         return value
 
     def _tell(self, admission: Admission, *, failed: bool) -> None:
-        self.may_repeat = self.breaker.record(admission.token, failed=failed) <= ODD_FAILURES
+        self.may_repeat = self.breaker.record(admission.call, failed=failed) <= ODD_FAILURES
 
     def _note(self, failure: GatewayError) -> None:
         if failure.reason == Reason.RATE_LIMITED:

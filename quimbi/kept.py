@@ -24,13 +24,13 @@ from supportdesk.core.observability.metrics import REDIS_ERRORS
 T = TypeVar("T")
 EPOCH_MS = 3_600_000  # at least, after a change: longer than any call
 
-# KEYS: the hash, the lease; ARGV: the slot, a token, ms. Takes the lease if nobody has it.
+# KEYS: the hash, the lease; ARGV: the slot, a claim, ms. Takes the lease if nobody has it.
 _JOIN = """
 redis.call('SET', KEYS[2], ARGV[2], 'NX', 'PX', ARGV[3])
 local found = redis.call('HMGET', KEYS[1], ARGV[1], 'epoch', 'failed:' .. ARGV[1])
 return {found[1] or '', found[2] or '', found[3] or '', redis.call('GET', KEYS[2])}
 """
-# KEYS: the hash, the lease; ARGV: the slot, the token, the epoch, the entry or '', the failure, ms to keep it.
+# KEYS: the hash, the lease; ARGV: the slot, the claim, the epoch, the entry or '', the failure, ms to keep it.
 _FINISH = """
 if ARGV[4] == '' then
     redis.call('HSET', KEYS[1], 'failed:' .. ARGV[1], ARGV[5])
@@ -63,7 +63,7 @@ class Kept(Generic[T]):
 
 @dataclass(frozen=True, kw_only=True)
 class Seen(Generic[T]):
-    """A place, and who asks for what belongs there: `holder` is a token. `failure` is how the last one fared."""
+    """A place, and who asks for what belongs there: `holder` is a claim. `failure` is how the last one fared."""
 
     kept: Kept[T] | None
     epoch: str
@@ -87,9 +87,9 @@ def look(places: Sequence[Place[Any]], *, now: datetime) -> list[Kept[Any] | Non
     return [_opened(place, entry, epoch or "", now) for place, (entry, epoch) in zip(places, found, strict=True)]
 
 
-def join(place: Place[T], *, token: str, seconds: float, now: datetime) -> Seen[T] | None:
+def join(place: Place[T], *, claim: str, seconds: float, now: datetime) -> Seen[T] | None:
     """Takes the right to ask for so long, if nobody has it, and looks. None without Redis."""
-    found = shared.run(_JOIN, _keys(place), place.slot, token, int(seconds * 1000))
+    found = shared.run(_JOIN, _keys(place), place.slot, claim, int(seconds * 1000))
     if found is None:
         return None
     entry, epoch, failure, holder = found
@@ -97,7 +97,7 @@ def join(place: Place[T], *, token: str, seconds: float, now: datetime) -> Seen[
 
 
 def store(
-    place: Place[T], value: T | None, *, token: str, epoch: str, now: datetime, fresh: float, stale: float
+    place: Place[T], value: T | None, *, claim: str, epoch: str, now: datetime, fresh: float, stale: float
 ) -> None:
     """Keeps an answer, unless its epoch is over, and gives back the right to ask. Seconds."""
     data = shapes.plain(value) if value is not None else None  # type: ignore[arg-type]
@@ -105,18 +105,18 @@ def store(
     lives = max(fresh, stale)
     ends = [str(int((now + timedelta(seconds=seconds)).timestamp() * 1000)) for seconds in (fresh, lives)]
     entry = "|".join([epoch, *ends, sealed])
-    shared.run(_FINISH, _keys(place), place.slot, token, epoch, entry, "", int(lives * 1000))
+    shared.run(_FINISH, _keys(place), place.slot, claim, epoch, entry, "", int(lives * 1000))
 
 
-def fail(place: Place[Any], reason: Reason, *, token: str, retry_after: float | None) -> None:
+def fail(place: Place[Any], reason: Reason, *, claim: str, retry_after: float | None) -> None:
     """Tells those who wait, and gives back the right to ask."""
-    failure = f"{token}|{reason}|{'' if retry_after is None else retry_after}"
-    shared.run(_FINISH, _keys(place), place.slot, token, "", "", failure, 60_000)
+    failure = f"{claim}|{reason}|{'' if retry_after is None else retry_after}"
+    shared.run(_FINISH, _keys(place), place.slot, claim, "", "", failure, 60_000)
 
 
-def let_go(place: Place[Any], *, token: str) -> None:
+def let_go(place: Place[Any], *, claim: str) -> None:
     """Gives back the right to ask, which was not needed."""
-    shared.run("if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end", _keys(place)[1:], token)
+    shared.run("if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end", _keys(place)[1:], claim)
 
 
 def forget(owners: Iterable[str]) -> None:
@@ -158,8 +158,8 @@ def _opened(place: Place[T], entry: str | None, epoch: str, now: datetime) -> Ke
 def _failure(text: str) -> tuple[str, Reason, float | None] | None:
     if not text:
         return None
-    token, reason, wait = text.split("|")
-    return token, Reason(reason), float(wait) if wait else None
+    claim, reason, wait = text.split("|")
+    return claim, Reason(reason), float(wait) if wait else None
 
 
 def _instant(milliseconds: str) -> datetime:

@@ -23,7 +23,7 @@ KEY = "sandbox"
 WELL = "well"
 PLAYS = (
     *(WELL, "refuse", "reset", "hang", "slow", "429", "500", "html", "huge", "nan", "wrong-customer", "flapping"),
-    *("401", "404", "422", "redirect", "drip", "cut", "empty", "boolean"),
+    *("spotty", "401", "404", "422", "redirect", "drip", "cut", "empty", "boolean"),
 )
 ROUTES: Mapping[str, tuple[Dialect, Function]] = {
     path: (dialect, function) for dialect, paths in PATHS.items() for function, path in paths.items()
@@ -130,9 +130,11 @@ class Sandbox:
         """What is played at the next request."""
         if self.next_plays:
             return self.next_plays.pop(0)
-        if self.kind != "flapping":
-            return self.kind
-        return "500" if int(time.monotonic() / self.seconds) % 2 else WELL
+        if self.kind == "flapping":
+            return "500" if int(time.monotonic() / self.seconds) % 2 else WELL
+        if self.kind == "spotty":
+            return "500" if len(self.requests) % 3 == 0 else WELL
+        return self.kind
 
     def knows(self, customer_id: str) -> bool:
         if customer_id in self.strangers or "unknown" in customer_id:

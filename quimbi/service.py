@@ -22,7 +22,7 @@ from prometheus_client import Counter
 from quimbi import budget, client, kept, questions
 from quimbi.calling import OVER, Called, call
 from quimbi.dialects import Function
-from quimbi.kept import Kept
+from quimbi.kept import Kept, Seen
 from quimbi.models import Call
 from quimbi.questions import Question
 from quimbi.types import (
@@ -208,29 +208,32 @@ class _Fetch:
     ) -> None:
         self.question, self.place, self.purpose, self.deadline = question, question.place, purpose, deadline
         self.began, self.refresh, self.made = began, refresh, made
-        self.token = uuid.uuid4().hex
+        self.claim = uuid.uuid4().hex
 
     def run(self) -> Insight[Any]:
         waited_for, pause = "", FIRST_LOOK
         while (left := self.deadline - time.monotonic()) > 0:
-            seen = kept.join(self.place, token=self.token, seconds=left + OVER, now=datetime.now(UTC))
+            seen = kept.join(self.place, claim=self.claim, seconds=left + OVER, now=datetime.now(UTC))
             if seen is None:
                 return self._call(epoch=None)
-            mine = seen.holder == self.token
-            if seen.kept and seen.kept.is_fresh and (not self.refresh or seen.kept.as_of >= self.began):
-                if mine:
-                    kept.let_go(self.place, token=self.token)
-                return _kept(seen.kept, live=seen.kept.as_of >= self.began)
-            if seen.failure and seen.failure[0] == waited_for:
-                if mine:
-                    kept.let_go(self.place, token=self.token)
-                return Insight(reason=seen.failure[1], retry_after=seen.failure[2])
-            if mine:
-                return self._call(epoch=seen.epoch)
+            found, mine = self._found(seen, waited_for), seen.holder == self.claim
+            if mine and found:
+                kept.let_go(self.place, claim=self.claim)
+            if found or mine:
+                return found or self._call(epoch=seen.epoch)
             waited_for = seen.holder
             time.sleep(min(pause, max(0.0, left)))
             pause = min(2 * pause, LAST_LOOK)
         return Insight(reason=Reason.TIMEOUT)
+
+    def _found(self, seen: Seen[Any], waited_for: str) -> Insight[Any] | None:
+        """What somebody else was told, be it an answer or a failure of theirs that was waited for."""
+        known = seen.kept
+        if known and known.is_fresh and (not self.refresh or known.as_of >= self.began):
+            return _kept(known, live=known.as_of >= self.began)
+        if seen.failure and seen.failure[0] == waited_for:
+            return Insight(reason=seen.failure[1], retry_after=seen.failure[2])
+        return None
 
     def _call(self, *, epoch: str | None) -> Insight[Any]:
         called = call(self.question, purpose=self.purpose, deadline=self.deadline)
@@ -246,15 +249,15 @@ class _Fetch:
         return Insight(value=called.value, source=Source.LIVE, as_of=now)
 
     def _keep(self, called: Called[Any], *, epoch: str, now: datetime, no_profile: bool) -> None:
-        failure, place, token = called.failure, self.place, self.token
+        failure, place, claim = called.failure, self.place, self.claim
         if failure is None:
             fresh, stale = self.question.fresh, self.question.stale
-            kept.store(place, called.value, token=token, epoch=epoch, now=now, fresh=fresh, stale=stale)
+            kept.store(place, called.value, claim=claim, epoch=epoch, now=now, fresh=fresh, stale=stale)
         elif no_profile:
             fresh = settings.QUIMBI_NO_PROFILE_TTL
-            kept.store(place, None, token=token, epoch=epoch, now=now, fresh=fresh, stale=0)
+            kept.store(place, None, claim=claim, epoch=epoch, now=now, fresh=fresh, stale=0)
         else:
-            kept.fail(place, Reason(failure.reason), token=token, retry_after=failure.retry_after)
+            kept.fail(place, Reason(failure.reason), claim=claim, retry_after=failure.retry_after)
 
 
 def _look(asked: Sequence[Question[Any]]) -> list[Kept[Any] | None]:

@@ -12,9 +12,11 @@ import pytest
 import structlog
 import time_machine
 from django.db import OperationalError, connection, transaction
+from django.test import Client
 from redis import ConnectionError as RedisDown
 from redis import Redis
 
+from agents.tests.builders import make_agent
 from quimbi import budget, calling, kept, questions, service, shared, tasks
 from quimbi.dialects import Function
 from quimbi.models import Call
@@ -23,6 +25,7 @@ from quimbi.tests.builders import make_conversation, make_profile
 from quimbi.types import DNA, Insight, Purpose, Reason, Source
 from supportdesk.tests.client import counted_statements
 from supportdesk.tests.logs import written_log
+from supportdesk.tests.test_metrics import scraped
 
 pytestmark = pytest.mark.django_db
 REQUEST = Purpose.REQUEST
@@ -426,7 +429,7 @@ def test_those_who_wait_learn_of_a_failure(quimbi: Sandbox) -> None:
 def test_who_dies_while_asking_is_waited_for_no_longer_than_their_time(quimbi: Sandbox, settings: Any) -> None:
     profile = make_profile()
     place = questions.dna_of(profile.key)
-    kept.join(place, token="dead", seconds=0.3, now=datetime.now(UTC))
+    kept.join(place, claim="dead", seconds=0.3, now=datetime.now(UTC))
     assert (dna(profile).source, quimbi.count()) == (Source.LIVE, 1)
 
 
@@ -553,3 +556,50 @@ def test_old_calls_are_pruned() -> None:
         )
     assert tasks.prune_calls() == 2
     assert Call.objects.count() == 2
+
+
+# Seen from outside
+
+
+def test_what_the_gateway_does_is_counted(quimbi: Sandbox, settings: Any) -> None:
+    before = scraped()
+    profile = make_profile()
+    for _ in range(3):
+        service.insights([profile], purpose=REQUEST)
+    quimbi.play("500")
+    while dna(make_profile()).reason != Reason.CIRCUIT_OPEN:
+        pass
+    after = scraped()
+
+    def grown(name: str, **labels: str) -> float:
+        return after.value(name, **labels) - before.value(name, **labels)
+
+    calls, answers = "supportdesk_quimbi_calls_total", "supportdesk_quimbi_answers_total"
+    assert grown(calls, function="analyze", dialect="ml", outcome="ok") == 1
+    assert grown(calls, function="analyze", outcome="circuit_open") >= 1
+    assert grown(answers, function="churn", source="live") == 1
+    assert grown(answers, function="churn", source="cache") == 2
+    assert grown("supportdesk_quimbi_call_seconds_count", function="churn") == 1
+    assert grown("supportdesk_quimbi_tries_total") == quimbi.count()
+    assert grown("supportdesk_breaker_opened_total", breaker="quimbi-insights") == 1
+    assert after.value("supportdesk_breaker_open", breaker="quimbi-insights") == 1
+    assert after.value("supportdesk_breaker_open", breaker="quimbi-texts") == 0
+    assert after.value("supportdesk_quimbi_calls_left", window="minute") == 90 - quimbi.count()
+
+
+def test_readiness_does_not_depend_on_quimbi(quimbi: Sandbox) -> None:
+    quimbi.play("refuse")
+    assert Client().get("/readyz").status_code == 200
+
+
+def test_administrators_see_the_log_of_calls_and_nobody_else_does(quimbi: Sandbox) -> None:
+    dna(make_profile())
+    call = Call.objects.get()
+    page = f"/admin/quimbi/call/{call.pk}/change/"
+    browser = Client()
+    browser.force_login(make_agent(role="admin"))
+    assert "analyze" in browser.get("/admin/quimbi/call/?outcome=ok").content.decode()
+    assert "analyze" in browser.get(page).content.decode()
+    browser.force_login(make_agent(role="supervisor"))
+    assert browser.get("/admin/quimbi/call/").status_code == 403
+    assert browser.get(page).status_code != 200

@@ -49,41 +49,41 @@ class State:
     until: float = 0.0
     probe: str = ""
     paused: float = 0.0
-    calls: dict[str, float] = field(default_factory=dict)  # token to when its lease is over
+    calls: dict[str, float] = field(default_factory=dict)  # under way, to when each is waited for no longer
     outcomes: list[tuple[float, bool]] = field(default_factory=list)  # when, and whether it failed; newest first
 
-    def admit(self, token: str, *, now: float, lease: float, interval: float) -> tuple[Verdict, float]:
+    def admit(self, call: str, *, now: float, lease: float, interval: float) -> tuple[Verdict, float]:
         """With the seconds after which to ask again."""
         if now < self.paused:
             return Verdict.PAUSED, self.paused - now
         if self.until:
             if now < self.until:
                 return Verdict.OPEN, self.until - now
-            self.until, self.probe = now + interval, token
+            self.until, self.probe = now + interval, call
             return Verdict.PROBE, 0.0
-        under_way = {call: end for call, end in self.calls.items() if end > now}
+        under_way = {one: end for one, end in self.calls.items() if end > now}
         if self.failures(now) + len(under_way) >= MOST:
             return Verdict.FULL, 0.0
-        self.calls = under_way | {token: now + lease}
+        self.calls = under_way | {call: now + lease}
         return Verdict.PASS, 0.0
 
-    def record(self, token: str, *, failed: bool, now: float, interval: float) -> int:
+    def record(self, call: str, *, failed: bool, now: float, interval: float) -> int:
         """The failures that are known now. What nobody waits for any more changes nothing."""
-        if token == self.probe:
+        if call == self.probe:
             self.probe = ""
             if not failed:
                 self.until, self.outcomes = 0.0, [(now, False)]
-        elif self.calls.pop(token, None) is not None and not self.until:
+        elif self.calls.pop(call, None) is not None and not self.until:
             self.outcomes = [(now, failed), *self.outcomes][:WINDOW]
             if self.failures(now) >= FAILURES:
                 self.until = now + interval
         return FAILURES if self.until else self.failures(now)
 
-    def drop(self, token: str, *, now: float) -> None:
+    def drop(self, call: str, *, now: float) -> None:
         """It was not made after all."""
-        if token == self.probe:
+        if call == self.probe:
             self.until, self.probe = now, ""
-        self.calls.pop(token, None)
+        self.calls.pop(call, None)
 
     def pause(self, seconds: float, *, now: float) -> None:
         self.paused = max(self.paused, now + seconds)
@@ -93,7 +93,7 @@ class State:
 
 
 class Admission(NamedTuple):
-    token: str
+    call: str
     verdict: Verdict
     wait: float  # seconds
 
@@ -107,18 +107,16 @@ class Breaker:
 
     def admit(self, *, lease: float) -> Admission:
         """Whether a call may be made that is over within `lease` seconds; whoever makes it records or drops it."""
-        token = uuid.uuid4().hex
-        verdict, wait = self._step(
-            lambda state, now: state.admit(token, now=now, lease=lease, interval=self.interval())
-        )
-        return Admission(token, verdict, wait)
+        call = uuid.uuid4().hex
+        verdict, wait = self._step(lambda state, now: state.admit(call, now=now, lease=lease, interval=self.interval()))
+        return Admission(call, verdict, wait)
 
-    def record(self, token: str, *, failed: bool) -> int:
+    def record(self, call: str, *, failed: bool) -> int:
         """How many of the last calls failed, and all of them that matter once it is open."""
 
         def act(state: State, now: float) -> tuple[int, bool]:
             was = state.until
-            failures = state.record(token, failed=failed, now=now, interval=self.interval())
+            failures = state.record(call, failed=failed, now=now, interval=self.interval())
             return failures, bool(state.until and not was)
 
         failures, opened = self._step(act)
@@ -127,8 +125,8 @@ class Breaker:
             log.error("breaker opened", breaker=self.name)
         return int(failures)
 
-    def drop(self, token: str) -> None:
-        self._step(lambda state, now: state.drop(token, now=now))
+    def drop(self, call: str) -> None:
+        self._step(lambda state, now: state.drop(call, now=now))
 
     def pause(self, seconds: float) -> None:
         """Nobody calls for so long."""

@@ -183,7 +183,11 @@ MIDDLEWARE = [
 
 ROOT_URLCONF = "supportdesk.urls"
 REACTIONS = "supportdesk.reactions.REACTIONS"
-COLLECTORS = ("supportdesk.core.observability.gauges.Parts", "supportdesk.figures.Desk")  # of gauges, at a scrape
+COLLECTORS = (  # of gauges, at a scrape
+    "supportdesk.core.observability.gauges.Parts",
+    "quimbi.figures.Gateway",
+    "supportdesk.figures.Desk",
+)
 WSGI_APPLICATION = "supportdesk.wsgi.application"
 APPEND_SLASH = False
 TEMPLATES: list[dict[str, Any]] = [

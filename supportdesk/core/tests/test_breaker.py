@@ -228,7 +228,7 @@ def test_processes_share_one_state(shared: Callable[[], Breaker]) -> None:
     for number in range(FAILURES):
         admission = breakers[number % 4].admit(lease=LEASE)
         assert admission.verdict == Verdict.PASS
-        breakers[number % 4].record(admission.token, failed=True)
+        breakers[number % 4].record(admission.call, failed=True)
     assert {one.look() for one in breakers} == {Verdict.OPEN}
     assert 0 < breakers[3].admit(lease=LEASE).wait <= INTERVAL
 
@@ -236,17 +236,18 @@ def test_processes_share_one_state(shared: Callable[[], Breaker]) -> None:
 def test_rivals_are_admitted_up_to_the_limit_and_lose_no_outcome(shared: Callable[[], Breaker]) -> None:
     with ThreadPoolExecutor(40) as pool:
         found = list(pool.map(lambda _: shared().admit(lease=LEASE), range(40)))
-        granted = [one.token for one in found if one.verdict == Verdict.PASS]
+        granted = [one.call for one in found if one.verdict == Verdict.PASS]
         assert len(granted) == MOST
         list(pool.map(lambda token: shared().record(token, failed=False), granted))
-    state = json.loads(Redis.from_url(settings.REDIS_URL, socket_timeout=1).get("breaker:test"))
+    stored: Any = Redis.from_url(settings.REDIS_URL, socket_timeout=1).get("breaker:test")
+    state = json.loads(stored)
     assert (state["calls"], len(state["outcomes"])) == ({}, WINDOW)
 
 
 def test_of_many_rivals_one_is_the_probe(shared: Callable[[], Breaker]) -> None:
     one = Breaker("test", interval=lambda: 0.05, run=shared().run)
     for _ in range(FAILURES):
-        one.record(one.admit(lease=LEASE).token, failed=True)
+        one.record(one.admit(lease=LEASE).call, failed=True)
     time.sleep(0.1)
     with ThreadPoolExecutor(40) as pool:
         found = list(pool.map(lambda _: shared().admit(lease=LEASE).verdict, range(40)))
@@ -262,5 +263,5 @@ def test_to_look_changes_nothing(shared: Callable[[], Breaker]) -> None:
 def test_without_redis_each_process_has_its_own() -> None:
     one, other = (Breaker("test", interval=lambda: INTERVAL, run=lambda *_: None) for _ in range(2))
     for _ in range(FAILURES):
-        one.record(one.admit(lease=LEASE).token, failed=True)
+        one.record(one.admit(lease=LEASE).call, failed=True)
     assert (one.look(), other.look()) == (Verdict.OPEN, Verdict.PASS)
