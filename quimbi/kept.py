@@ -119,25 +119,28 @@ def let_go(place: Place[Any], *, claim: str) -> None:
     shared.run("if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end", _keys(place)[1:], claim)
 
 
-def forget(owners: Iterable[str]) -> None:
-    _tell("forget", owners)
+def forget(owners: Iterable[str]) -> bool:
+    """Whether Redis was told."""
+    return _tell("forget", owners)
 
 
-def outdate(owners: Iterable[str]) -> None:
-    """Nothing that is kept is fresh any more; it may still stand in when Quimbi fails."""
-    _tell("outdate", owners)
+def outdate(owners: Iterable[str]) -> bool:
+    """Nothing that is kept is fresh any more; it may still stand in when Quimbi fails. Whether Redis was told."""
+    return _tell("outdate", owners)
 
 
-def _tell(what: str, owners: Iterable[str]) -> None:
+def _tell(what: str, owners: Iterable[str]) -> bool:
     """Always tried, however long Redis has been away: to be silent about a change is worse than to wait."""
     keys = [_key(owner) for owner in owners]
     if not keys:
-        return
+        return True
     try:
         shared.redis().eval(_CHANGE, len(keys), *keys, what, uuid.uuid4().hex, EPOCH_MS)
     except RedisError as error:
         REDIS_ERRORS.labels("quimbi").inc()
         log.error("redis not told of a change", what=what, error=type(error).__name__)
+        return False
+    return True
 
 
 def _opened(place: Place[T], entry: str | None, epoch: str, now: datetime) -> Kept[T] | None:

@@ -8,7 +8,7 @@ import socket
 import struct
 import threading
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -45,9 +45,9 @@ class Request:
 class Sandbox:
     """`play` says how it behaves from now on: one of PLAYS. `requests` is what arrived and was understood."""
 
-    def __init__(self, *, port: int = 0, key: str = KEY, unknown: float = 0.0) -> None:
+    def __init__(self, *, port: int = 0, key: str = KEY, unknown: float = 0.0, remembers: int | None = None) -> None:
         self.key, self.unknown = key, unknown  # the share of customers it has no profile of
-        self.requests: list[Request] = []
+        self.requests: deque[Request] = deque(maxlen=remembers)
         self.refused: Counter[int] = Counter()  # by status, of what was not understood
         self.told: dict[tuple[Function, str], dict[str, Any]] = {}
         self.strangers: set[str] = set()

@@ -130,24 +130,28 @@ def known_sentiments(messages: Iterable[int]) -> dict[int, Insight[Sentiment]]:
     return {number: insight for number, insight in found if insight.value is not None}
 
 
-def forget_customer(key: int) -> None:
-    """Empties all that is kept of a customer; an answer that is under way now is not kept when it comes."""
-    kept.forget([questions.customer(key)])
+def forget_customer(key: int) -> bool:
+    """Empties all that is kept of a customer; an answer that is under way now is not kept when it comes.
+
+    False when Redis could not be told, here as below: what is kept there is then gone a day later at most, so an
+    erasure tries again.
+    """
+    return kept.forget([questions.customer(key)])
 
 
-def outdate_customer(key: int) -> None:
+def outdate_customer(key: int) -> bool:
     """What is kept of a customer is asked for anew; until then, and if that fails, it is a stale copy."""
-    kept.outdate([questions.customer(key)])
+    return kept.outdate([questions.customer(key)])
 
 
-def forget_conversation(ticket: int) -> None:
+def forget_conversation(ticket: int) -> bool:
     """Empties drafts and actions of a ticket, whatever message and tone they are for."""
-    kept.forget([questions.ticket(ticket)])
+    return kept.forget([questions.ticket(ticket)])
 
 
-def forget_messages(messages: Iterable[int]) -> None:
+def forget_messages(messages: Iterable[int]) -> bool:
     """Empties the sentiments of messages."""
-    kept.forget([questions.message(number) for number in messages])
+    return kept.forget([questions.message(number) for number in messages])
 
 
 def _write(question: Question[T], *, refresh: bool) -> Insight[T]:

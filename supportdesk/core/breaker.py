@@ -2,8 +2,8 @@
 
 One machine, whose state lies in Redis and is replaced in one step, or in this process while Redis is away. It opens
 when most of the last outcomes are failures. While it is closed, failures and calls under way are never more than MOST
-together, so that no more can fail before it opens. Once it is open one call is let by in each interval, which is also
-how long that probe is waited for: one whose process dies blocks nothing, and no two are admitted in one interval.
+together, so that no more can fail before it opens. Once open it lets one call by in each interval, whatever becomes of
+that probe: one whose process dies blocks nothing.
 """
 
 import json
@@ -14,15 +14,14 @@ from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
+from functools import partial
 from typing import Any, NamedTuple
 
 import structlog
 from prometheus_client import Counter
 
 WINDOW, FAILURES, MOST = 10, 6, 10  # outcomes that are known, how many failures of them open it, and calls at once
-AGE = 300.0  # seconds after which an outcome says nothing any more
-KEPT_MS = 3_600_000  # the state, after its last change
-RIVALRIES = 50  # in a row, before we go on alone
+AGE, KEPT_MS, RIVALRIES = 300.0, 3_600_000, 50  # what an outcome is worth, and the state; before we go on alone
 _READ = "return {redis.call('GET', KEYS[1]) or '', redis.call('TIME')}"
 _SWAP = """
 if (redis.call('GET', KEYS[1]) or '') ~= ARGV[1] then return 0 end
@@ -40,6 +39,12 @@ class Verdict(StrEnum):
     OPEN = "open"
     PAUSED = "paused"  # the partner asked us to wait
     FULL = "full"
+
+
+class Admission(NamedTuple):
+    call: str
+    verdict: Verdict
+    wait: float  # seconds
 
 
 @dataclass(kw_only=True)
@@ -92,12 +97,6 @@ class State:
         return sum(failed for at, failed in self.outcomes if at > now - AGE)
 
 
-class Admission(NamedTuple):
-    call: str
-    verdict: Verdict
-    wait: float  # seconds
-
-
 class Breaker:
     """`run` evaluates a script with keys and arguments, and answers None without Redis."""
 
@@ -107,9 +106,8 @@ class Breaker:
 
     def admit(self, *, lease: float) -> Admission:
         """Whether a call may be made that is over within `lease` seconds; whoever makes it records or drops it."""
-        call = uuid.uuid4().hex
-        verdict, wait = self._step(lambda state, now: state.admit(call, now=now, lease=lease, interval=self.interval()))
-        return Admission(call, verdict, wait)
+        call, interval = uuid.uuid4().hex, self.interval()
+        return Admission(call, *self._step(partial(State.admit, call=call, lease=lease, interval=interval)))
 
     def record(self, call: str, *, failed: bool) -> int:
         """How many of the last calls failed, and all of them that matter once it is open."""
@@ -126,26 +124,26 @@ class Breaker:
         return int(failures)
 
     def drop(self, call: str) -> None:
-        self._step(lambda state, now: state.drop(call, now=now))
+        self._step(partial(State.drop, call=call))
 
     def pause(self, seconds: float) -> None:
         """Nobody calls for so long."""
-        self._step(lambda state, now: state.pause(seconds, now=now))
+        self._step(partial(State.pause, seconds=seconds))
 
     def look(self) -> Verdict:
         """What a call would meet now."""
         return Verdict(self._step(lambda state, now: deepcopy(state).admit("", now=now, lease=0.0, interval=0.0)[0]))
 
-    def _step(self, act: Callable[[State, float], Any]) -> Any:
+    def _step(self, act: Callable[..., Any]) -> Any:
         for _ in range(RIVALRIES):
             if (found := self.run(_READ, [f"breaker:{self.name}"])) is None:
                 break
             before, (seconds, micros) = found
-            state = State(**json.loads(before)) if before else State()
+            state = State(**json.loads(before or "{}"))
             untouched = json.dumps(asdict(state))
-            result = act(state, int(seconds) + int(micros) / 1e6)
+            result = act(state, now=int(seconds) + int(micros) / 1e6)
             after = json.dumps(asdict(state))
             if after == untouched or self.run(_SWAP, [f"breaker:{self.name}"], before, after, KEPT_MS):
                 return result
         with self.lock:
-            return act(self.alone, time.monotonic())
+            return act(self.alone, now=time.monotonic())

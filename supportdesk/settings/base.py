@@ -427,15 +427,17 @@ CA_BUNDLE = environment.get("SUPPORTDESK_CA_BUNDLE", "").strip()
 
 QUIMBI_BASE_URL = outbound_url("QUIMBI_BASE_URL")  # empty: no advice, and no call
 QUIMBI_API_KEY = environment.get("QUIMBI_API_KEY", "").strip()
-QUIMBI_API_KEY_HEADER: str = env.str("QUIMBI_API_KEY_HEADER", default="X-API-Key")
+QUIMBI_API_KEY_HEADER = environment.get("QUIMBI_API_KEY_HEADER", "").strip() or "X-API-Key"
 if QUIMBI_BASE_URL and not QUIMBI_API_KEY and ENV != "demo":
     raise ImproperlyConfigured("QUIMBI_API_KEY is not set, and QUIMBI_BASE_URL is. Set both or neither.")
 if not re.fullmatch(r"[!-~]*", QUIMBI_API_KEY) or not re.fullmatch(r"[A-Za-z0-9-]+", QUIMBI_API_KEY_HEADER):
     raise ImproperlyConfigured("QUIMBI_API_KEY and QUIMBI_API_KEY_HEADER must be one word of plain characters.")
-QUIMBI_DIALECT: str = env.str("QUIMBI_DIALECT", default="ml")
+QUIMBI_DIALECT = environment.get("QUIMBI_DIALECT", "").strip() or "ml"
 if QUIMBI_DIALECT not in {"ml", "platform"}:
     raise ImproperlyConfigured("QUIMBI_DIALECT must be ml or platform.")
 QUIMBI_PATHS: dict[str, str] = env.dict("QUIMBI_PATHS", default={})  # function=/path, where a deployment differs
+if not all(re.fullmatch(r"/[\w/.-]+", path) for path in QUIMBI_PATHS.values()):
+    raise ImproperlyConfigured("QUIMBI_PATHS must look like draft=/api/some/path, by commas.")
 
 # Seconds: for a connection, for one read of insights and of texts, and for all tries together by what they are for.
 QUIMBI_CONNECT_TIMEOUT = 2.0

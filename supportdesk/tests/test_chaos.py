@@ -33,6 +33,7 @@ CONTROLS = [
     ("quimbi", "invent", {"dishonest"}),
     ("quimbi", "let-through", {"raised"}),
     ("quimbi", "as-if-fresh", {"dishonest"}),
+    ("quimbi", "each-for-themselves", {"analyze_calls"}),
 ]
 
 

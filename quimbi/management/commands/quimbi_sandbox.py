@@ -23,7 +23,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            sandbox = Sandbox(port=options["port"], key=options["key"], unknown=UNKNOWN)
+            sandbox = Sandbox(port=options["port"], key=options["key"], unknown=UNKNOWN, remembers=0)
         except (OSError, OverflowError) as problem:
             raise CommandError(f"Port {options['port']}: {problem}.") from None
         with sandbox:

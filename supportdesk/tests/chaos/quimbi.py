@@ -1,16 +1,20 @@
-"""Customers are opened while Quimbi fails in every way that it can: each answer comes, says what is missing, and holds
-nothing that Quimbi did not say.
+"""Customers are opened by many at once, and Quimbi is asked once for each; and while it fails in every way that it can:
+each answer comes, says what is missing, and holds nothing that Quimbi did not say.
 """
 
 import os
 import time
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 
 from django.conf import settings
 
-from quimbi import service, shared
+from quimbi import kept, service, shared
+from quimbi.dialects import Function
+from quimbi.kept import Seen
+from quimbi.questions import Place
 from quimbi.sandbox import PLAYS, WELL, Sandbox
 from quimbi.simulated import share
 from quimbi.tests.builders import make_profile
@@ -20,6 +24,7 @@ from supportdesk.tests.chaos.report import Drill, Outcome, Setting
 
 THREADS = 4
 NOT_PLAYED = {WELL, "flapping", "spotty"}  # what does not fail all the time
+CROWD = 900_000_000  # where the keys begin of those whom many open at once
 KEPT = 50  # of the customers, whose answers from before are there
 
 
@@ -72,10 +77,37 @@ def keep(asked: Share) -> int:
     return whole
 
 
+def open_at_once(key: int) -> str:
+    """How the customer's DNA was come by, which all rivals ask for in the same instant."""
+    return str(service.insights([make_profile(key=key, orders=())], purpose=Purpose.REQUEST)[0].dna.source)
+
+
 def run(setting: Setting) -> Outcome:
+    os.environ |= {"QUIMBI_CALLS_PER_MINUTE": "1000000", "QUIMBI_CALLS_PER_HOUR": "1000000"}
+    together, failing = _opened_together(setting), _opened_while_it_fails(setting)
+    return Outcome(counts={**together.counts, **failing.counts}, shown={**together.shown, **failing.shown})
+
+
+def _opened_together(setting: Setting) -> Outcome:
+    processes, threads, customers = (4, 50, 20) if setting.full else (2, 20, 4)
+    with Sandbox(key=settings.QUIMBI_API_KEY) as sandbox:
+        sandbox.takes = 0.1
+        os.environ["SUPPORTDESK_TEST_QUIMBI_URL"] = sandbox.url
+        with crew(processes=processes, threads=threads, fault=DRILL.faults.get(setting.broken)) as rivals:
+            found = rivals.race(open_at_once, [CROWD + number % customers for number in range(rivals.rivals)])
+        return Outcome(
+            counts={
+                "analyze_calls": (sandbox.count(Function.ANALYZE), customers),
+                "churn_calls": (sandbox.count(Function.CHURN), customers),
+                "without_dna": (len(found) - sum(how in {Source.LIVE, Source.CACHE} for how in found), 0),
+            },
+            shown={"at_once": len(found), "most_calls_at_once": sandbox.most_at_once},
+        )
+
+
+def _opened_while_it_fails(setting: Setting) -> Outcome:
     kinds = [kind for kind in PLAYS if kind not in NOT_PLAYED]
     processes, each = (4, 25) if setting.full else (2, 6)
-    os.environ |= {"QUIMBI_CALLS_PER_MINUTE": "1000000", "QUIMBI_CALLS_PER_HOUR": "1000000"}
     shown: dict[str, dict[str, object]] = {}
     tally: Counter[str] = Counter()
     with Sandbox(key=settings.QUIMBI_API_KEY) as sandbox:
@@ -126,7 +158,7 @@ def invent() -> None:
         found = honest(dna, churn)  # type: ignore[arg-type]
         return found if found.value else Insight(value=Churn(score=0.5, level="medium"), source=Source.LIVE)
 
-    service._churn = likely  # type: ignore[assignment]
+    service._churn = likely
 
 
 def let_through() -> None:
@@ -150,4 +182,23 @@ def as_if_fresh() -> None:
     service._or_stale = unlabelled  # type: ignore[assignment]
 
 
-DRILL = Drill(run=run, faults={"invent": invent, "let-through": let_through, "as-if-fresh": as_if_fresh})
+def each_for_themselves() -> None:
+    """Nobody waits for what somebody else is asking for."""
+    honest = kept.join
+
+    def join(place: Place[object], *, claim: str, seconds: float, now: datetime) -> Seen[object] | None:
+        seen = honest(place, claim=claim, seconds=seconds, now=now)
+        return seen and replace(seen, holder=claim)
+
+    kept.join = join  # type: ignore[assignment]
+
+
+DRILL = Drill(
+    run=run,
+    faults={
+        "invent": invent,
+        "let-through": let_through,
+        "as-if-fresh": as_if_fresh,
+        "each-for-themselves": each_for_themselves,
+    },
+)
