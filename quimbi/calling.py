@@ -116,13 +116,10 @@ class _Call(Generic[T]):
             if self.left < LEAST:
                 raise Unavailable(Reason.BUSY)
             admission = self.breaker.admit(lease=self.left + OVER)
-            match admission.verdict:
-                case Verdict.PASS | Verdict.PROBE:
-                    return admission
-                case Verdict.OPEN:
-                    raise Rejected(Reason.CIRCUIT_OPEN, retry_after=admission.wait)
-                case Verdict.PAUSED if admission.wait > LEAST:
-                    raise Rejected(Reason.RATE_LIMITED, retry_after=admission.wait)
+            if admission.verdict in {Verdict.PASS, Verdict.PROBE}:
+                return admission
+            if (refusal := _refusal(admission)) is not None:
+                raise refusal
             time.sleep(NAP * (0.5 + random.random()))  # noqa: S311 - so that those who wait do not come together
 
     @property
@@ -149,6 +146,22 @@ def call(question: Question[T], *, purpose: Purpose, deadline: float) -> Called[
     if called.tries:
         SECONDS.labels(question.function).observe(seconds)
     return called
+
+
+def refusal(function: Function) -> GatewayError | None:
+    """Why a call would not be made now, if that is plain before it is tried: most answers of an outage end here."""
+    found = _refusal(shared.breaker_of(function).look())
+    if found is not None:
+        CALLS.labels(function, settings.QUIMBI_DIALECT, found.reason).inc()
+    return found
+
+
+def _refusal(admission: Admission) -> GatewayError | None:
+    if admission.verdict == Verdict.OPEN:
+        return Rejected(Reason.CIRCUIT_OPEN, retry_after=admission.wait)
+    if admission.verdict == Verdict.PAUSED and admission.wait > LEAST:
+        return Rejected(Reason.RATE_LIMITED, retry_after=admission.wait)
+    return None
 
 
 def _found(function: Function) -> None:

@@ -21,7 +21,7 @@ class Gateway(Collector):
             "supportdesk_breaker_open", "1 while no call is let by, but for probes.", labels=["breaker"]
         )
         for breaker in shared.BREAKERS:
-            opened.add_metric([breaker.name], breaker.look() in {Verdict.OPEN, Verdict.PROBE})
+            opened.add_metric([breaker.name], breaker.look().verdict in {Verdict.OPEN, Verdict.PROBE})
         yield opened
         left = budget.left()
         if left is not None:

@@ -20,7 +20,7 @@ from django.db import transaction
 from prometheus_client import Counter
 
 from quimbi import budget, client, kept, questions
-from quimbi.calling import OVER, Called, call
+from quimbi.calling import OVER, Called, call, refusal
 from quimbi.dialects import Function
 from quimbi.kept import Kept, Seen
 from quimbi.models import Call
@@ -170,12 +170,24 @@ def _ask(asked: Sequence[Question[Any]], *, purpose: Purpose, refresh: bool = Fa
         _without_a_call(question, None if refresh else at_hand) for question, at_hand in zip(asked, before, strict=True)
     ]
     missing = [number for number, insight in enumerate(found) if insight is None]
-    if missing:
-        total = settings.QUIMBI_TOTALS[purpose]
-        fetched = _side_by_side([asked[number] for number in missing], purpose=purpose, total=total, refresh=refresh)
-        for number, insight in zip(missing, fetched, strict=True):
-            found[number] = _or_stale(insight, before[number])
+    fetched = _fetched([asked[number] for number in missing], purpose=purpose, refresh=refresh)
+    for number, insight in zip(missing, fetched, strict=True):
+        found[number] = _or_stale(insight, before[number])
     return [_counted(question, insight or Insight()) for question, insight in zip(asked, found, strict=True)]
+
+
+def _fetched(asked: Sequence[Question[Any]], *, purpose: Purpose, refresh: bool) -> list[Insight[Any]]:
+    """While a breaker is open nobody is sent anywhere to learn it."""
+    refused = {function: refusal(function) for function in {question.function for question in asked}}
+    sent = [question for question in asked if refused[question.function] is None]
+    total = settings.QUIMBI_TOTALS[purpose]
+    answers = iter(_side_by_side(sent, purpose=purpose, total=total, refresh=refresh) if sent else [])
+    return [
+        Insight(reason=Reason(failure.reason), retry_after=failure.retry_after)
+        if (failure := refused[question.function])
+        else next(answers)
+        for question in asked
+    ]
 
 
 def _side_by_side(

@@ -12,6 +12,7 @@ import pytest
 import structlog
 import time_machine
 from django.db import OperationalError, connection, transaction
+from django.db.backends.signals import connection_created
 from django.test import Client
 from redis import ConnectionError as RedisDown
 from redis import Redis
@@ -603,3 +604,49 @@ def test_administrators_see_the_log_of_calls_and_nobody_else_does(quimbi: Sandbo
     browser.force_login(make_agent(role="supervisor"))
     assert browser.get("/admin/quimbi/call/").status_code == 403
     assert browser.get(page).status_code != 200
+
+
+# What it costs
+
+
+def test_while_a_breaker_is_open_no_thread_is_begun(quimbi: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    quimbi.play("500")
+    profile = make_profile()
+    while dna(profile).reason != Reason.CIRCUIT_OPEN:
+        pass
+    monkeypatch.setattr(service, "ThreadPoolExecutor", None)
+    [found] = service.insights([profile], purpose=REQUEST)
+    assert {found.dna.reason, found.churn.reason} == {Reason.CIRCUIT_OPEN}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_no_thread_touches_the_database(quimbi: Sandbox) -> None:
+    opened: list[str] = []
+
+    def note(**_: Any) -> None:
+        opened.append(threading.current_thread().name)
+
+    connection.close()
+    connection_created.connect(note)
+    try:
+        service.insights([make_profile() for _ in range(3)], purpose=Purpose.PREFETCH)
+    finally:
+        connection_created.disconnect(note)
+    assert opened == [threading.main_thread().name]
+    assert Call.objects.count() == 6
+
+
+def test_what_is_kept_is_one_question_to_redis(quimbi: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    profiles = [make_profile() for _ in range(3)]
+    service.insights(profiles, purpose=Purpose.PREFETCH)
+    asked, honest = list[Any](), shared.asking.ask
+
+    def ask(question: Any) -> Any:
+        asked.append(question)
+        return honest(question)
+
+    monkeypatch.setattr(shared.asking, "ask", ask)
+    service.insights(profiles, purpose=REQUEST)
+    assert len(asked) == 1
+    service.known([profile.key for profile in profiles])
+    assert len(asked) == 2

@@ -11,7 +11,6 @@ import threading
 import time
 import uuid
 from collections.abc import Callable
-from copy import deepcopy
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from functools import partial
@@ -130,9 +129,10 @@ class Breaker:
         """Nobody calls for so long."""
         self._step(partial(State.pause, seconds=seconds))
 
-    def look(self) -> Verdict:
-        """What a call would meet now."""
-        return Verdict(self._step(lambda state, now: deepcopy(state).admit("", now=now, lease=0.0, interval=0.0)[0]))
+    def look(self) -> Admission:
+        """What a call would meet now; it is not admitted."""
+        step = partial(State.admit, call="", lease=0.0, interval=0.0)
+        return Admission("", *self._step(lambda state, now: step(State(**asdict(state)), now=now)))
 
     def _step(self, act: Callable[..., Any]) -> Any:
         for _ in range(RIVALRIES):

@@ -229,7 +229,7 @@ def test_processes_share_one_state(shared: Callable[[], Breaker]) -> None:
         admission = breakers[number % 4].admit(lease=LEASE)
         assert admission.verdict == Verdict.PASS
         breakers[number % 4].record(admission.call, failed=True)
-    assert {one.look() for one in breakers} == {Verdict.OPEN}
+    assert {one.look().verdict for one in breakers} == {Verdict.OPEN}
     assert 0 < breakers[3].admit(lease=LEASE).wait <= INTERVAL
 
 
@@ -256,7 +256,7 @@ def test_of_many_rivals_one_is_the_probe(shared: Callable[[], Breaker]) -> None:
 
 def test_to_look_changes_nothing(shared: Callable[[], Breaker]) -> None:
     one = shared()
-    assert [one.look() for _ in range(MOST + 5)] == [Verdict.PASS] * (MOST + 5)
+    assert [one.look().verdict for _ in range(MOST + 5)] == [Verdict.PASS] * (MOST + 5)
     assert one.admit(lease=LEASE).verdict == Verdict.PASS
 
 
@@ -264,4 +264,4 @@ def test_without_redis_each_process_has_its_own() -> None:
     one, other = (Breaker("test", interval=lambda: INTERVAL, run=lambda *_: None) for _ in range(2))
     for _ in range(FAILURES):
         one.record(one.admit(lease=LEASE).call, failed=True)
-    assert (one.look(), other.look()) == (Verdict.OPEN, Verdict.PASS)
+    assert (one.look().verdict, other.look().verdict) == (Verdict.OPEN, Verdict.PASS)
