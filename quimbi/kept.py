@@ -17,7 +17,7 @@ from redis.exceptions import RedisError
 
 from quimbi import shapes, shared
 from quimbi.questions import Place
-from quimbi.types import Reason
+from quimbi.types import Insight, Reason, Source
 from supportdesk.core.crypto import DecryptionError, decrypt, encrypt
 from supportdesk.core.observability.metrics import REDIS_ERRORS
 
@@ -59,6 +59,14 @@ class Kept(Generic[T]):
     value: T | None
     as_of: datetime
     is_fresh: bool
+
+    def insight(self, *, live: bool = False) -> Insight[T]:
+        """What it is to whoever asks; `live`: it was said while they waited."""
+        if self.value is None:
+            return Insight(as_of=self.as_of, reason=Reason.NO_PROFILE)
+        if not self.is_fresh:
+            return Insight(value=self.value, source=Source.STALE, as_of=self.as_of, reason=Reason.NOT_ASKED)
+        return Insight(value=self.value, source=Source.LIVE if live else Source.CACHE, as_of=self.as_of)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,26 +4,19 @@ Every answer is an Insight: a value with where it is from and how old it is, or 
 a failure of Quimbi or of Redis. Call it outside any transaction: it waits for a network, and then writes its log.
 """
 
-import time
-import uuid
 from collections.abc import Iterable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextvars import copy_context
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
-import structlog
 from django.conf import settings
-from django.db import Error as DatabaseError
-from django.db import transaction
 from prometheus_client import Counter
 
 from quimbi import budget, client, kept, questions
-from quimbi.calling import OVER, Called, call, refusal
+from quimbi.calling import OVER
 from quimbi.dialects import Function
-from quimbi.kept import Kept, Seen
-from quimbi.models import Call
+from quimbi.fetching import fetch
+from quimbi.kept import Kept
 from quimbi.questions import Question
 from quimbi.types import (
     DNA,
@@ -40,21 +33,16 @@ from quimbi.types import (
     Sentiment,
     Source,
 )
-from supportdesk.core.observability.middleware import current_request_id
 
 __all__ = ["Purpose"]  # beside what is defined here
 
 T = TypeVar("T")
-AT_ONCE = 4  # calls that one caller has under way
-GRACE = 0.1  # seconds that a thread may need to say that its time is over
-FIRST_LOOK, LAST_LOOK = 0.01, 0.08  # seconds between looks at what somebody else is asking for
 
 ANSWERS = Counter(
     "supportdesk_quimbi_answers_total",
     "Insights that were asked for, by where they came from: live, cache, stale or none.",
     ["function", "source"],
 )
-log = structlog.get_logger("supportdesk.quimbi")
 
 
 def enabled() -> bool:
@@ -170,110 +158,10 @@ def _ask(asked: Sequence[Question[Any]], *, purpose: Purpose, refresh: bool = Fa
         _without_a_call(question, None if refresh else at_hand) for question, at_hand in zip(asked, before, strict=True)
     ]
     missing = [number for number, insight in enumerate(found) if insight is None]
-    fetched = _fetched([asked[number] for number in missing], purpose=purpose, refresh=refresh)
+    fetched = fetch([asked[number] for number in missing], purpose=purpose, refresh=refresh)
     for number, insight in zip(missing, fetched, strict=True):
         found[number] = _or_stale(insight, before[number])
     return [_counted(question, insight or Insight()) for question, insight in zip(asked, found, strict=True)]
-
-
-def _fetched(asked: Sequence[Question[Any]], *, purpose: Purpose, refresh: bool) -> list[Insight[Any]]:
-    """While a breaker is open nobody is sent anywhere to learn it."""
-    refused = {function: refusal(function) for function in {question.function for question in asked}}
-    sent = [question for question in asked if refused[question.function] is None]
-    total = settings.QUIMBI_TOTALS[purpose]
-    answers = iter(_side_by_side(sent, purpose=purpose, total=total, refresh=refresh) if sent else [])
-    return [
-        Insight(reason=Reason(failure.reason), retry_after=failure.retry_after)
-        if (failure := refused[question.function])
-        else next(answers)
-        for question in asked
-    ]
-
-
-def _side_by_side(
-    asked: Sequence[Question[Any]], *, purpose: Purpose, total: float, refresh: bool
-) -> list[Insight[Any]]:
-    """In threads that touch no database; who is not done in time is left to itself, and ends by its own deadline."""
-    began, deadline = datetime.now(UTC), time.monotonic() + total
-    made: list[tuple[Question[Any], Called[Any]]] = []
-    pool = ThreadPoolExecutor(min(AT_ONCE, len(asked)), thread_name_prefix="quimbi")
-    jobs: list[Future[Insight[Any]]] = [
-        pool.submit(copy_context().run, _Fetch(question, purpose, deadline, began, refresh, made).run)
-        for question in asked
-    ]
-    wait(jobs, timeout=total + GRACE)
-    pool.shutdown(wait=False, cancel_futures=True)
-    insights: list[Insight[Any]] = [
-        job.result() if job.done() and not job.cancelled() else Insight(reason=Reason.TIMEOUT) for job in jobs
-    ]
-    _write_log(list(made))
-    return insights
-
-
-class _Fetch:
-    """One answer, asked for by whoever comes first; the others wait for it, each within their own total."""
-
-    def __init__(
-        self,
-        question: Question[Any],
-        purpose: Purpose,
-        deadline: float,
-        began: datetime,
-        refresh: bool,
-        made: list[tuple[Question[Any], Called[Any]]],
-    ) -> None:
-        self.question, self.place, self.purpose, self.deadline = question, question.place, purpose, deadline
-        self.began, self.refresh, self.made = began, refresh, made
-        self.claim = uuid.uuid4().hex
-
-    def run(self) -> Insight[Any]:
-        waited_for, pause = "", FIRST_LOOK
-        while (left := self.deadline - time.monotonic()) > 0:
-            seen = kept.join(self.place, claim=self.claim, seconds=left + OVER, now=datetime.now(UTC))
-            if seen is None:
-                return self._call(epoch=None)
-            found, mine = self._found(seen, waited_for), seen.holder == self.claim
-            if mine and found:
-                kept.let_go(self.place, claim=self.claim)
-            if found or mine:
-                return found or self._call(epoch=seen.epoch)
-            waited_for = seen.holder
-            time.sleep(min(pause, max(0.0, left)))
-            pause = min(2 * pause, LAST_LOOK)
-        return Insight(reason=Reason.TIMEOUT)
-
-    def _found(self, seen: Seen[Any], waited_for: str) -> Insight[Any] | None:
-        """What somebody else was told, be it an answer or a failure of theirs that was waited for."""
-        known = seen.kept
-        if known and known.is_fresh and (not self.refresh or known.as_of >= self.began):
-            return _kept(known, live=known.as_of >= self.began)
-        if seen.failure and seen.failure[0] == waited_for:
-            return Insight(reason=seen.failure[1], retry_after=seen.failure[2])
-        return None
-
-    def _call(self, *, epoch: str | None) -> Insight[Any]:
-        called = call(self.question, purpose=self.purpose, deadline=self.deadline)
-        self.made.append((self.question, called))
-        now, failure = datetime.now(UTC), called.failure
-        no_profile = failure is not None and failure.reason == Reason.NO_PROFILE
-        if epoch is not None:
-            self._keep(called, epoch=epoch, now=now, no_profile=no_profile)
-        if failure is not None:
-            return Insight(
-                reason=Reason(failure.reason), retry_after=failure.retry_after, as_of=now if no_profile else None
-            )
-        return Insight(value=called.value, source=Source.LIVE, as_of=now)
-
-    def _keep(self, called: Called[Any], *, epoch: str, now: datetime, no_profile: bool) -> None:
-        failure, place, claim = called.failure, self.place, self.claim
-        if failure is None:
-            fresh, stale = self.question.fresh, self.question.stale
-            kept.store(place, called.value, claim=claim, epoch=epoch, now=now, fresh=fresh, stale=stale)
-        elif no_profile:
-            fresh = settings.QUIMBI_NO_PROFILE_TTL
-            kept.store(place, None, claim=claim, epoch=epoch, now=now, fresh=fresh, stale=0)
-        else:
-            kept.fail(place, Reason(failure.reason), claim=claim, retry_after=failure.retry_after)
 
 
 def _look(asked: Sequence[Question[Any]]) -> list[Kept[Any] | None]:
@@ -287,24 +175,16 @@ def _without_a_call(question: Question[T], at_hand: Kept[T] | None) -> Insight[T
         return Insight(reason=Reason.NOT_CONFIGURED)
     if not offers(question.function):
         return Insight(reason=Reason.NOT_OFFERED)
-    return _kept(at_hand) if at_hand and at_hand.is_fresh else None
+    return at_hand.insight() if at_hand and at_hand.is_fresh else None
 
 
 def _known(places: Sequence[questions.Place[Any]]) -> list[Insight[Any]]:
     if not enabled():
         return [Insight(reason=Reason.NOT_CONFIGURED)] * len(places)
     return [
-        _kept(found) if found else Insight(reason=Reason.NOT_ASKED)
+        found.insight() if found else Insight(reason=Reason.NOT_ASKED)
         for found in kept.look(places, now=datetime.now(UTC))
     ]
-
-
-def _kept(found: Kept[T], *, live: bool = False) -> Insight[T]:
-    if found.value is None:
-        return Insight(as_of=found.as_of, reason=Reason.NO_PROFILE)
-    if not found.is_fresh:
-        return Insight(value=found.value, source=Source.STALE, as_of=found.as_of, reason=Reason.NOT_ASKED)
-    return Insight(value=found.value, source=Source.LIVE if live else Source.CACHE, as_of=found.as_of)
 
 
 def _or_stale(insight: Insight[T], before: Kept[T] | None) -> Insight[T]:
@@ -341,28 +221,3 @@ def _ltv(dna: Insight[DNA], forecast: Insight[LTV]) -> Insight[LTV]:
 def _counted(question: Question[Any], insight: Insight[T]) -> Insight[T]:
     ANSWERS.labels(question.function, insight.source).inc()
     return insight
-
-
-def _write_log(made: Sequence[tuple[Question[Any], Called[Any]]]) -> None:
-    """One statement. A log that cannot be written fails nobody's request."""
-    now, request_id = datetime.now(UTC), current_request_id()
-    rows = [
-        Call(
-            function=question.function,
-            dialect=settings.QUIMBI_DIALECT,
-            outcome=called.outcome,
-            tries=called.tries,
-            milliseconds=round(called.seconds * 1000),
-            request_id=request_id[:64],
-            called_at=now,
-        )
-        for question, called in made
-        if called.tries
-    ]
-    if not rows:
-        return
-    try:
-        with transaction.atomic():  # whatever the caller is in stays usable
-            Call.objects.bulk_create(rows)
-    except DatabaseError as error:
-        log.warning("calls not written down", error=type(error).__name__)

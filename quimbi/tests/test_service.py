@@ -18,7 +18,7 @@ from redis import ConnectionError as RedisDown
 from redis import Redis
 
 from agents.tests.builders import make_agent
-from quimbi import budget, calling, kept, questions, service, shared, tasks
+from quimbi import budget, calling, fetching, kept, questions, service, shared, tasks
 from quimbi.dialects import Function
 from quimbi.models import Call
 from quimbi.sandbox import Sandbox
@@ -614,7 +614,7 @@ def test_while_a_breaker_is_open_no_thread_is_begun(quimbi: Sandbox, monkeypatch
     profile = make_profile()
     while dna(profile).reason != Reason.CIRCUIT_OPEN:
         pass
-    monkeypatch.setattr(service, "ThreadPoolExecutor", None)
+    monkeypatch.setattr(fetching, "ThreadPoolExecutor", None)
     [found] = service.insights([profile], purpose=REQUEST)
     assert {found.dna.reason, found.churn.reason} == {Reason.CIRCUIT_OPEN}
 
