@@ -22,8 +22,10 @@ from quimbi import budget, calling, fetching, kept, questions, service, shared, 
 from quimbi.dialects import Function
 from quimbi.models import Call
 from quimbi.sandbox import Sandbox
-from quimbi.tests.builders import make_conversation, make_profile
-from quimbi.types import DNA, Insight, Purpose, Reason, Source
+from quimbi.tests.builders import NOW, make_conversation, make_profile
+from quimbi.types import DNA, Insight, Line, Purpose, Reason, Source
+from supportdesk.tests.canary.marks import Marks
+from supportdesk.tests.canary.places import watched
 from supportdesk.tests.client import counted_statements
 from supportdesk.tests.logs import written_log
 from supportdesk.tests.test_metrics import scraped
@@ -650,3 +652,22 @@ def test_what_is_kept_is_one_question_to_redis(quimbi: Sandbox, monkeypatch: pyt
     assert len(asked) == 1
     service.known([profile.key for profile in profiles])
     assert len(asked) == 2
+
+
+@pytest.mark.vuln
+def test_nothing_of_a_customer_is_left_behind(quimbi: Sandbox, dialect: str) -> None:
+    """What is asked, what is answered, and what goes wrong: none of it is in Redis, in a log, a figure or a row."""
+    marks = Marks()
+    line = Line(from_customer=True, content=marks.text("message"), created_at=NOW)
+    with watched() as places:
+        profile = make_profile(first_name=marks.text("name"), language=marks.word("language"))
+        conversation = make_conversation(profile=profile, lines=(line,), subject=marks.text("subject"))
+        quimbi.say(Function.ACTIONS, profile.customer_id, warnings=[marks.text("message")])
+        for play in ("well", "wrong-customer", "nan", "500", "422", "404"):
+            quimbi.play(play)
+            service.insights([profile], purpose=REQUEST, refresh=True)
+            service.draft(conversation, tone=None, length=None, refresh=True)
+            service.actions(conversation, refresh=True)
+            service.sentiment(1, 2, line.content, purpose=REQUEST)
+        assert quimbi.count() > 12
+        assert places.leaks(marks) == {}
