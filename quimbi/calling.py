@@ -15,12 +15,12 @@ import structlog
 from django.conf import settings
 
 from quimbi import budget, client, shared
-from quimbi.dialects import ABOUT_A_CUSTOMER, WRITING, Function
+from quimbi.dialects import WRITING, Function
 from quimbi.normalize import BadAnswer
 from quimbi.questions import Question
 from quimbi.types import Purpose, Reason
 from supportdesk.core import http
-from supportdesk.core.breaker import Admission, Breaker, Verdict
+from supportdesk.core.breaker import MOST, Admission, Breaker, Verdict
 from supportdesk.core.http import GatewayError, Rejected, Unavailable
 
 T = TypeVar("T")
@@ -69,6 +69,7 @@ class _Call(Generic[T]):
         self.question, self.purpose, self.deadline = question, purpose, deadline
         self.function = question.function
         self.breaker: Breaker = shared.breaker_of(self.function)
+        self.most = MOST // 2 if purpose == Purpose.PREFETCH else MOST  # the other half is for people
         self.tries = 0
         self.may_repeat = True
 
@@ -111,11 +112,11 @@ class _Call(Generic[T]):
             _not_found_again(self.function)
 
     def _admitted(self) -> Admission:
-        """Waits for room, and for the end of a pause that is just over. Raises Rejected."""
+        """Waits for room, and for a pause that ends at once. Raises Rejected, or Unavailable when the time is over."""
         while True:
             if self.left < LEAST:
                 raise Unavailable(Reason.BUSY)
-            admission = self.breaker.admit(lease=self.left + OVER)
+            admission = self.breaker.admit(lease=self.left + OVER, most=self.most)
             if admission.verdict in {Verdict.PASS, Verdict.PROBE}:
                 return admission
             if (refusal := _refusal(admission)) is not None:
@@ -165,9 +166,8 @@ def _refusal(admission: Admission) -> GatewayError | None:
 
 
 def _found(function: Function) -> None:
-    if function in ABOUT_A_CUSTOMER:
-        _not_found.pop(function, None)
-        shared.asking.ask(lambda: shared.redis().delete(f"quimbi:404:{function}"))
+    _not_found.pop(function, None)
+    shared.asking.ask(lambda: shared.redis().delete(f"quimbi:404:{function}"))
 
 
 def _not_found_again(function: Function) -> None:

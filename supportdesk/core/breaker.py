@@ -56,7 +56,7 @@ class State:
     calls: dict[str, float] = field(default_factory=dict)  # under way, to when each is waited for no longer
     outcomes: list[tuple[float, bool]] = field(default_factory=list)  # when, and whether it failed; newest first
 
-    def admit(self, call: str, *, now: float, lease: float, interval: float) -> tuple[Verdict, float]:
+    def admit(self, call: str, *, now: float, lease: float, interval: float, most: int) -> tuple[Verdict, float]:
         """With the seconds after which to ask again."""
         if now < self.paused:
             return Verdict.PAUSED, self.paused - now
@@ -66,7 +66,7 @@ class State:
             self.until, self.probe = now + interval, call
             return Verdict.PROBE, 0.0
         under_way = {one: end for one, end in self.calls.items() if end > now}
-        if self.failures(now) + len(under_way) >= MOST:
+        if self.failures(now) + len(under_way) >= most:
             return Verdict.FULL, 0.0
         self.calls = under_way | {call: now + lease}
         return Verdict.PASS, 0.0
@@ -103,10 +103,10 @@ class Breaker:
         self.name, self.interval, self.run = name, interval, run
         self.alone, self.lock = State(), threading.Lock()
 
-    def admit(self, *, lease: float) -> Admission:
-        """Whether a call may be made that is over within `lease` seconds; whoever makes it records or drops it."""
+    def admit(self, *, lease: float, most: int = MOST) -> Admission:
+        """Whether one of at most `most` calls may be made, for `lease` seconds; who makes it records or drops it."""
         call, interval = uuid.uuid4().hex, self.interval()
-        return Admission(call, *self._step(partial(State.admit, call=call, lease=lease, interval=interval)))
+        return Admission(call, *self._step(partial(State.admit, call=call, lease=lease, interval=interval, most=most)))
 
     def record(self, call: str, *, failed: bool) -> int:
         """How many of the last calls failed, and all of them that matter once it is open."""
@@ -131,7 +131,7 @@ class Breaker:
 
     def look(self) -> Admission:
         """What a call would meet now; it is not admitted."""
-        step = partial(State.admit, call="", lease=0.0, interval=0.0)
+        step = partial(State.admit, call="", lease=0.0, interval=0.0, most=MOST)
         return Admission("", *self._step(lambda state, now: step(State(**asdict(state)), now=now)))
 
     def _step(self, act: Callable[..., Any]) -> Any:

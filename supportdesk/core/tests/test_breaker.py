@@ -29,7 +29,7 @@ class Driven:
     def admit(self) -> tuple[str, Verdict]:
         self.number += 1
         token = str(self.number)
-        return token, self.state.admit(token, now=self.now, lease=LEASE, interval=INTERVAL)[0]
+        return token, self.state.admit(token, now=self.now, lease=LEASE, interval=INTERVAL, most=MOST)[0]
 
     def record(self, token: str, *, failed: bool) -> int:
         return self.state.record(token, failed=failed, now=self.now, interval=INTERVAL)
@@ -131,7 +131,7 @@ def test_a_pause_is_for_everybody_and_no_shorter_for_a_second() -> None:
     driven = Driven()
     driven.state.pause(60, now=driven.now)
     driven.state.pause(5, now=driven.now)
-    assert driven.state.admit("x", now=driven.now, lease=LEASE, interval=INTERVAL) == (Verdict.PAUSED, 60)
+    assert driven.state.admit("x", now=driven.now, lease=LEASE, interval=INTERVAL, most=MOST) == (Verdict.PAUSED, 60)
     driven.now += 60
     assert driven.admit()[1] == Verdict.PASS
 
@@ -221,6 +221,12 @@ def shared() -> Callable[[], Breaker]:
         return server.eval(script, len(keys), *keys, *arguments)
 
     return lambda: Breaker("test", interval=lambda: INTERVAL, run=run)
+
+
+def test_who_comes_second_finds_half_of_the_room(shared: Callable[[], Breaker]) -> None:
+    verdicts = [shared().admit(lease=LEASE, most=MOST // 2).verdict for _ in range(MOST)]
+    assert verdicts == [Verdict.PASS] * 5 + [Verdict.FULL] * 5
+    assert shared().admit(lease=LEASE).verdict == Verdict.PASS
 
 
 def test_processes_share_one_state(shared: Callable[[], Breaker]) -> None:

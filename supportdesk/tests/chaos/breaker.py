@@ -155,11 +155,11 @@ def probe_storm() -> None:
     """Once the interval is over, everybody is a probe until one of them has an answer."""
     honest = State.admit
 
-    def admit(self: State, call: str, *, now: float, lease: float, interval: float) -> tuple[Verdict, float]:
+    def admit(self: State, call: str, *, now: float, **given: Any) -> tuple[Verdict, float]:
         if self.until and now >= self.until:
             self.probe = call
             return Verdict.PROBE, 0.0
-        return honest(self, call, now=now, lease=lease, interval=interval)
+        return honest(self, call, now=now, **given)
 
     State.admit = admit  # type: ignore[method-assign]
 
@@ -173,8 +173,8 @@ def count_late() -> None:
     """Calls under way are not counted before they end, so that as many begin as come."""
     honest = State.admit
 
-    def admit(self: State, call: str, *, now: float, lease: float, interval: float) -> tuple[Verdict, float]:
-        verdict = honest(self, call, now=now, lease=lease, interval=interval)
+    def admit(self: State, call: str, *, now: float, **given: Any) -> tuple[Verdict, float]:
+        verdict = honest(self, call, now=now, **given)
         self.calls.pop(call, None)
         return verdict
 
