@@ -6,11 +6,15 @@ import pytest
 from django.core.cache import cache
 
 from agents import realtime
+from quimbi import shared
+from quimbi.tests.sandboxed import quimbi
 from sla.tests.builders import seed_default_policy
 from supportdesk.core import kept, wakeup
 from supportdesk.tests.client import Api
 from supportdesk.tests.sockets import Desk, ThreadedServer, wait_for
 from tickets import workload
+
+__all__ = ["quimbi"]  # fixtures of apps
 
 
 @pytest.fixture(autouse=True)
@@ -18,7 +22,7 @@ def _new_redis() -> None:
     """Empty, and what a test without it left is not held against it."""
     cache.clear()
     kept._owed.clear()
-    for asking in (kept._redis, kept._telling, workload._redis, wakeup._redis, realtime._redis):
+    for asking in (kept._redis, kept._telling, workload._redis, wakeup._redis, realtime._redis, shared.asking):
         asking.quiet_until = 0.0
 
 

@@ -10,6 +10,15 @@ from typing import Generic, TypeVar
 T = TypeVar("T", covariant=True)
 
 
+class Purpose(StrEnum):
+    """Why Quimbi is asked: this decides how long all tries may take, how many there are, and whose budget they use."""
+
+    REQUEST = "request"
+    ASSIGNMENT = "assignment"
+    PREFETCH = "prefetch"
+    GENERATION = "generation"
+
+
 class Source(StrEnum):
     LIVE = "live"
     CACHE = "cache"

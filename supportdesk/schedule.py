@@ -33,6 +33,7 @@ SCHEDULE: dict[str, dict[str, Any]] = {
     "prune deliveries": {"task": "core.prune_deliveries", "schedule": timedelta(hours=1)},
     "prune idempotency records": {"task": "core.prune_idempotency_records", "schedule": timedelta(hours=1)},
     "prune rate windows": {"task": "core.prune_rate_windows", "schedule": timedelta(hours=1)},
+    "prune calls to Quimbi": {"task": "quimbi.prune_calls", "schedule": timedelta(hours=1)},
     "expire presence": {
         "task": "agents.expire_presence",
         "schedule": PRESENCE_EVERY,

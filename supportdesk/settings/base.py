@@ -7,6 +7,7 @@ from there and refuses to boot when something is missing or weak.
 
 import json
 import os
+import re
 from datetime import timedelta
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
@@ -65,6 +66,22 @@ def networks(name: str, default: tuple[str, ...] = ()) -> list[IPv4Network | IPv
         return [ip_network(part.strip()) for part in env.list(name, default=default)]
     except ValueError:
         raise ImproperlyConfigured(f"{name} must be addresses or networks such as 10.0.0.0/8, by commas.") from None
+
+
+def outbound_url(name: str) -> str:
+    """Where a partner is, without a slash at its end; empty when not set. Over plain HTTP only on this machine."""
+    value = environment.get(name, "").strip().rstrip("/")
+    try:
+        parts = urlsplit(value)
+        sound = bool(parts.hostname) and parts.port != 0 and value.isascii() and value.isprintable()
+    except ValueError:
+        parts, sound = urlsplit(""), False
+    safe = parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in {"127.0.0.1", "::1", "localhost"})
+    if value and not (sound and safe and " " not in value and not re.search(r"[@?#\\]", value)):
+        raise ImproperlyConfigured(
+            f"{name} must look like https://HOST/PATH, without a user, a query or a fragment; http:// only on loopback."
+        )
+    return value
 
 
 def attachment_storage() -> dict[str, Any]:
@@ -166,7 +183,11 @@ MIDDLEWARE = [
 
 ROOT_URLCONF = "supportdesk.urls"
 REACTIONS = "supportdesk.reactions.REACTIONS"
-COLLECTORS = ("supportdesk.core.observability.gauges.Parts", "supportdesk.figures.Desk")  # of gauges, at a scrape
+COLLECTORS = (  # of gauges, at a scrape
+    "supportdesk.core.observability.gauges.Parts",
+    "quimbi.figures.Gateway",
+    "supportdesk.figures.Desk",
+)
 WSGI_APPLICATION = "supportdesk.wsgi.application"
 APPEND_SLASH = False
 TEMPLATES: list[dict[str, Any]] = [
@@ -397,6 +418,71 @@ PENDING_LOAD = round(100 * env.float("SUPPORTDESK_PENDING_LOAD", default=0.25))
 SKILL_MUST_FOR = timedelta(minutes=env.int("SUPPORTDESK_SKILL_MUST_MINUTES", default=15))
 # How long an agent who is offline keeps a ticket whose customer just wrote.
 ABSENT_OWNER_GRACE = timedelta(minutes=env.int("SUPPORTDESK_ABSENT_OWNER_MINUTES", default=5))
+
+# --- Quimbi ----------------------------------------------------------------------------------------------------------
+
+# What goes out to partners. No proxy and no bundle of certificates is taken from the surroundings.
+OUTBOUND_PROXY = environment.get("SUPPORTDESK_OUTBOUND_PROXY", "").strip()
+CA_BUNDLE = environment.get("SUPPORTDESK_CA_BUNDLE", "").strip()
+
+QUIMBI_BASE_URL = outbound_url("QUIMBI_BASE_URL")  # empty: no advice, and no call
+QUIMBI_API_KEY = environment.get("QUIMBI_API_KEY", "").strip()
+QUIMBI_API_KEY_HEADER = environment.get("QUIMBI_API_KEY_HEADER", "").strip() or "X-API-Key"
+if QUIMBI_BASE_URL and not QUIMBI_API_KEY and ENV != "demo":
+    raise ImproperlyConfigured("QUIMBI_API_KEY is not set, and QUIMBI_BASE_URL is. Set both or neither.")
+if not re.fullmatch(r"[!-~]*", QUIMBI_API_KEY) or not re.fullmatch(r"[A-Za-z0-9-]+", QUIMBI_API_KEY_HEADER):
+    raise ImproperlyConfigured("QUIMBI_API_KEY and QUIMBI_API_KEY_HEADER must be one word of plain characters.")
+QUIMBI_DIALECT = environment.get("QUIMBI_DIALECT", "").strip() or "ml"
+if QUIMBI_DIALECT not in {"ml", "platform"}:
+    raise ImproperlyConfigured("QUIMBI_DIALECT must be ml or platform.")
+QUIMBI_PATHS: dict[str, str] = env.dict("QUIMBI_PATHS", default={})  # function=/path, where a deployment differs
+if not all(re.fullmatch(r"/[\w/.-]+", path) for path in QUIMBI_PATHS.values()):
+    raise ImproperlyConfigured("QUIMBI_PATHS must look like draft=/api/some/path, by commas.")
+
+# Seconds: for a connection, for one read of insights and of texts, and for all tries together by what they are for.
+QUIMBI_CONNECT_TIMEOUT = 2.0
+QUIMBI_TIMEOUT = env.float("QUIMBI_TIMEOUT", default=5.0)
+QUIMBI_GENERATION_TIMEOUT = env.float("QUIMBI_GENERATION_TIMEOUT", default=30.0)
+QUIMBI_TOTALS = {"request": 2.0, "assignment": 2.0, "prefetch": 10.0, "generation": 25.0}
+QUIMBI_TRIES = {"request": 2, "assignment": 2, "prefetch": 3, "generation": 2}
+QUIMBI_MAX_RETRIES = env.int("QUIMBI_MAX_RETRIES", default=2)  # at most, whatever it is for
+QUIMBI_MAX_ANSWER_BYTES = env.int("QUIMBI_MAX_ANSWER_BYTES", default=1024 * 1024)
+
+# Calls of all processes together, below the 100 a minute and 1,000 an hour that Quimbi allows.
+QUIMBI_CALLS_PER_MINUTE = env.int("QUIMBI_CALLS_PER_MINUTE", default=90)
+QUIMBI_CALLS_PER_HOUR = env.int("QUIMBI_CALLS_PER_HOUR", default=900)
+QUIMBI_PREFETCH_SHARE = 0.5  # of the budget: beyond it only people and assignments ask
+QUIMBI_WRITING_AT_ONCE = env.int("QUIMBI_WRITING_AT_ONCE", default=4)  # requests that wait for a text
+QUIMBI_BREAKER_SECONDS = env.float("QUIMBI_BREAKER_SECONDS", default=30.0)  # from one probe to the next
+
+# Whether the forecast of value is asked for too, one call more per customer and hour: `ml` has it in documents only.
+QUIMBI_LTV_FORECAST = env.bool("QUIMBI_LTV_FORECAST", default=False)
+
+# Seconds that an answer is fresh; a stale copy stands in for a day when Quimbi fails.
+QUIMBI_CACHE_INTELLIGENCE_TTL = env.int("QUIMBI_CACHE_INTELLIGENCE_TTL", default=900)
+QUIMBI_CACHE_CHURN_TTL = env.int("QUIMBI_CACHE_CHURN_TTL", default=3_600)
+QUIMBI_CACHE_LTV_TTL = env.int("QUIMBI_CACHE_LTV_TTL", default=3_600)
+DRAFT_CACHE_TTL = env.int("DRAFT_CACHE_TTL", default=3_600)
+QUIMBI_STALE_TTL = 24 * 60 * 60
+QUIMBI_NO_PROFILE_TTL = 300
+
+QUIMBI_CHURN_LEVELS = (("low", 0.3), ("medium", 0.5), ("high", 0.7), ("critical", 1.0))  # each below its number
+# Our categories in Quimbi's words, of which five change its answer; any other goes as it is.
+QUIMBI_ISSUE_TYPES: dict[str, str] = {
+    "delivery": "shipping_delay",
+    "delay": "shipping_delay",
+    "shipping": "shipping_delay",
+    "lost": "lost_package",
+    "not_received": "lost_package",
+    "damaged": "product_defect",
+    "defective": "product_defect",
+    "wrong_item": "wrong_item",
+    "missing_item": "wrong_item",
+    "billing": "billing_error",
+    "payment": "billing_error",
+    **env.dict("QUIMBI_ISSUE_TYPES", default={}),
+}
+QUIMBI_CALLS_KEPT = timedelta(days=14)  # rows of the log of calls
 
 # --- Background work -------------------------------------------------------------------------------------------------
 

@@ -9,6 +9,10 @@ from django.conf import settings
 from redis import ConnectionError as RedisDown
 
 from agents.tests.builders import make_agent
+from quimbi import service
+from quimbi.sandbox import Sandbox
+from quimbi.tests.builders import make_profile
+from quimbi.types import Purpose
 from supportdesk.core import limits
 from supportdesk.tests import working
 from supportdesk.tests.client import Api
@@ -59,7 +63,7 @@ def faults(text: str, exposed: Scraped) -> list[str]:
 
 
 @pytest.fixture
-def exposed(db: None, monkeypatch: pytest.MonkeyPatch, settings: Any) -> Scraped:
+def exposed(db: None, monkeypatch: pytest.MonkeyPatch, settings: Any, quimbi: Sandbox) -> Scraped:
     """The figures after a little of everything happened."""
 
     def down(*_: Any, **__: Any) -> Any:
@@ -70,6 +74,9 @@ def exposed(db: None, monkeypatch: pytest.MonkeyPatch, settings: Any) -> Scraped
     Api().post("/api/auth/login", {"email": "nobody@example.com", "password": "x"})
     working.work.apply(kwargs={"subject_id": 1})
     working.fail.apply(kwargs={"whom": "nobody"})
+    quimbi.play("404")
+    for number in range(20):
+        service.analyze(make_profile(key=number), purpose=Purpose.REQUEST)
     settings.REQUESTS_PER_MINUTE = 0
     api.get("/api/tickets")
     monkeypatch.setattr(limits, "_redis_script", lambda: down)

@@ -26,6 +26,14 @@ CONTROLS = [
     ("ws", "forget", {"missing"}),
     ("ws", "repeat", {"shown_twice"}),
     ("ws", "mix-up", {"to_the_wrong_agent"}),
+    ("breaker", "each-alone", {"failures_over_ten", "calls_while_open"}),
+    ("breaker", "probe-storm", {"calls_while_open"}),
+    ("breaker", "repeat-always", {"amplified_too_much"}),
+    ("breaker", "count-late", {"failures_over_ten"}),
+    ("quimbi", "invent", {"dishonest"}),
+    ("quimbi", "let-through", {"raised"}),
+    ("quimbi", "as-if-fresh", {"dishonest"}),
+    ("quimbi", "each-for-themselves", {"analyze_calls"}),
 ]
 
 

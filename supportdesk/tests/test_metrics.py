@@ -115,6 +115,7 @@ def test_a_client_adds_no_series_of_its_own(settings: Any) -> None:
     assert not re.search("cafe", str(after), re.IGNORECASE)
     assert {label for key in after for label, _ in key[1:]} <= {
         *("route", "method", "status", "le", "outcome", "limit", "use", "task", "part", "state", "queue"),
+        *("function", "dialect", "source", "breaker", "window"),  # of Quimbi: words of our own code
         *("found", "kind", "how"),  # whether an answer was kept, and what is told how
         *("alias", "vendor", "type"),  # of django_prometheus: our one database, and classes of its errors
     }
@@ -172,7 +173,8 @@ def test_a_lost_part_is_told_and_the_scrape_answers(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(health, "_ask_database", down)
     found = scraped()
     assert (
-        found.value("supportdesk_redis_errors_total", use="limits") - before.value("supportdesk_redis_errors_total")
+        found.value("supportdesk_redis_errors_total", use="limits")
+        - before.value("supportdesk_redis_errors_total", use="limits")
         == 3
     )
     parts = {

@@ -102,7 +102,9 @@ def test_an_empty_desk_is_filled_its_curl_line_works_and_ctrl_c_stops_everything
     if shutil.which("curl"):
         answer = subprocess.run(["/bin/sh", "-c", curl], capture_output=True, text=True, check=True).stdout
         assert re.match(r'\{"next":"http.*"results":\[\{"id":', answer), answer
-    assert len(members(child.pid)) >= 4  # run, web, worker and beat
+    assert len(members(child.pid)) >= 5  # run, web, worker, beat and the sandbox
+    assert "SIMULATED" in said
+    assert "Simulated Quimbi at http://127.0.0.1:" in (tmp_path / "logs" / "quimbi.log").read_text()
     os.killpg(child.pid, signal.SIGINT)
     assert child.wait(20) == 0
     assert printed(tmp_path).endswith("Stopping …\n")

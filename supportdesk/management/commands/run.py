@@ -1,4 +1,6 @@
-"""The whole product on one machine, for trying it: web, worker and beat as one process group."""
+"""The whole product on one machine, for trying it: web, worker and beat as one process group, and a simulated Quimbi
+beside them where no other is named.
+"""
 
 import http.client
 import json
@@ -20,7 +22,9 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import OperationalError
 
 from agents.models import Agent
+from quimbi.sandbox import KEY
 from supportdesk.core.devservices import processes
+from supportdesk.core.devservices.ports import free_port
 from supportdesk.core.observability import multiprocess
 from supportdesk.demo.logins import DEMO_LOGINS
 
@@ -43,6 +47,7 @@ class Part:
     # What the kernel sends it when we are killed: web needs the chance to say goodbye, Celery's children notice.
     on_parent_death: signal.Signals = signal.SIGKILL
     process: str = ""  # what it is to the settings
+    environment: dict[str, str] = field(default_factory=dict)  # besides ours
     child: subprocess.Popen[bytes] | None = None
     born: float = 0.0
     deaths: int = field(default=0)
@@ -56,7 +61,8 @@ class Part:
             cwd=settings.BASE_DIR,
             env={
                 **os.environ,
-                "SUPPORTDESK_PROCESS": self.process,
+                **self.environment,
+                **({"SUPPORTDESK_PROCESS": self.process} if self.process else {}),
                 multiprocess.VARIABLE: str(self.log.parent.with_name("metrics")),
             },
         )
@@ -128,6 +134,16 @@ class Command(BaseCommand):
 
     def _parts(self, port: int, logs: Path) -> list[Part]:
         logs.mkdir(parents=True, exist_ok=True)
+        parts = self._product(port, logs)
+        if settings.QUIMBI_BASE_URL:
+            return parts
+        sandbox = str(free_port())
+        for part in parts:
+            part.environment = {"QUIMBI_BASE_URL": f"http://127.0.0.1:{sandbox}", "QUIMBI_API_KEY": KEY}
+        command = [sys.executable, "manage.py", "quimbi_sandbox", "--port", sandbox, "--key", KEY]
+        return [*parts, Part("quimbi", command, logs / "quimbi.log")]
+
+    def _product(self, port: int, logs: Path) -> list[Part]:
         uvicorn = [str(BIN / "uvicorn"), "--host", "127.0.0.1", "--port", str(port), "--ws-max-size", "65536"]
         uvicorn += ["--ws-per-message-deflate", "false"]  # messages are short, and a compressor per socket is not
         quiet = ["--lifespan", "off", "--no-proxy-headers", "--no-access-log", "--timeout-graceful-shutdown", "3"]
@@ -186,12 +202,23 @@ class Command(BaseCommand):
             f"  Metrics    {site}/metrics",
             f"  Logs       {logs}/web.log, worker.log, beat.log",
             "",
+            *_advice(),
+            "",
             *_logins(site),
             "",
             "Ctrl-C stops everything; the data stays.",
         ]
         self.stdout.write("\n".join(lines))
         self.stdout.flush()
+
+
+def _advice() -> list[str]:
+    if settings.QUIMBI_BASE_URL:
+        return [f"  Insights   of the Quimbi at {settings.QUIMBI_BASE_URL}"]
+    return [
+        "  Insights   are SIMULATED: no QUIMBI_BASE_URL is set, so DNA, churn, drafts and actions are made up by a",
+        "             sandbox on this machine. None of it is about anybody.",
+    ]
 
 
 def _logins(site: str) -> list[str]:

@@ -25,6 +25,7 @@ NONE_OF = (
     "core_ratewindow",
     "core_idempotencyrecord",
     "django_session",
+    "quimbi_call",
     "agents_feedentry",
     "agents_loginsession",
     "agents_socketpass",

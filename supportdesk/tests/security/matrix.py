@@ -187,6 +187,15 @@ POST   admin/core/delivery/<object_id>/change/                            200   
 GET    admin/core/delivery/<object_id>/history/                           200      - -   - - - ? ? ?  - - - - - - -
 POST   admin/core/delivery/<object_id>/history/                           200      - -   - - - ? ? ?  - - - - - - -
 
+GET    admin/quimbi/call/                                                 200      - -   - - - . . +  - - - - - - -
+POST   admin/quimbi/call/                                                 200      - -   - - - . . +  - - - - - - -
+GET    admin/quimbi/call/add/                                             200      - -   - - - . . .  - - - - - - -
+POST   admin/quimbi/call/add/                                             302      - -   - - - . . .  - - - - - - -
+GET    admin/quimbi/call/<object_id>/change/                              200      - -   - - - ? ? +  - - - - - - -
+POST   admin/quimbi/call/<object_id>/change/                              200      - -   - - - ? ? +  - - - - - - -
+GET    admin/quimbi/call/<object_id>/history/                             200      - -   - - - ? ? ?  - - - - - - -
+POST   admin/quimbi/call/<object_id>/history/                             200      - -   - - - ? ? ?  - - - - - - -
+
 GET    admin/sla/calendar/                                                200      - -   - - - + + +  - - - - - - -
 POST   admin/sla/calendar/                                                200      - -   - - - + + +  - - - - - - -
 GET    admin/sla/calendar/add/                                            200      - -   - - - + + +  - - - - - - -
@@ -259,7 +268,7 @@ POST   admin/EVERY/<object_id>/                                           302   
 
 OURS = (
     "agents/agent,agents/apikey,agents/department,agents/specialization,core/delivery,customers/customer,"
-    "sla/calendar,sla/policy,sla/slaalert,tickets/ticket,tickets/topicalert"
+    "quimbi/call,sla/calendar,sla/policy,sla/slaalert,tickets/ticket,tickets/topicalert"
 )
 BEAT = ",".join(
     f"django_celery_beat/{kind}"

@@ -18,6 +18,7 @@ from agents.enums import Scope
 from agents.models import Agent, ApiKey, LoginSession
 from agents.tests.builders import PASSWORD, SYSTEM, actor_of, make_agent, make_department, make_key
 from customers.tests.builders import make_customer
+from quimbi.models import Call
 from sla.models import Calendar, SLAAlert
 from sla.services import applying, policies, simulating
 from sla.tests.builders import make_policy, raise_due
@@ -117,6 +118,9 @@ def _values(people: dict[str, Agent]) -> dict[str, Any]:
         "slaalert": SLAAlert.objects.filter(kind="breach").earliest("pk").pk,
         "breach": SLAAlert.objects.filter(kind="breach").earliest("pk").pk,
         "calendar": Calendar.objects.earliest("pk").pk,
+        "call": Call.objects.create(
+            function="analyze", dialect="ml", outcome="ok", tries=1, milliseconds=9, called_at=now
+        ).pk,
         "policy": sla.pk,
         "colleague": people["senior"].pk,
         "apikey": key.pk,
