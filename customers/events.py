@@ -26,8 +26,8 @@ class CustomerUpdated(CustomerEvent):
 
 @dataclass(frozen=True, kw_only=True)
 class CustomerRead(CustomerEvent):
-    """Somebody was shown the customer's data, or what the customer wrote. `through` says where: `record`, `history`,
-    `ticket`, `messages`, `notes`, `attachments`, `file`, `admin` or `export`.
+    """Somebody was shown the customer's data, or what the customer wrote. `through` says where: `record`, `orders`,
+    `history`, `ticket`, `messages`, `notes`, `attachments`, `file`, `insights`, `draft`, `admin` or `export`.
     """
 
     name: ClassVar[str] = "customer.read"
@@ -52,3 +52,20 @@ class CustomerErased(CustomerEvent):
     """Everything that told who this was is gone, here and (by what follows from this) in every other app."""
 
     name: ClassVar[str] = "customer.erased"
+
+
+@dataclass(frozen=True, kw_only=True)
+class OrderRecorded(CustomerEvent):
+    """The shop told of an order that is new, or of a newer state of one."""
+
+    name: ClassVar[str] = "customer.order_recorded"
+    order_id: int
+    new: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class CustomerIdentified(CustomerEvent):
+    """The customer is known in another system from now on."""
+
+    name: ClassVar[str] = "customer.identified"
+    source: str

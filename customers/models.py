@@ -164,3 +164,41 @@ class ExternalIdentity(models.Model):
 
     def __str__(self) -> str:
         return f"{self.source}:{self.external_id}"
+
+
+class OrderQuerySet(models.QuerySet["Order"]):
+    def visible_to(self, actor: Actor) -> "OrderQuerySet":
+        """Those of the customers the actor sees."""
+        if not actor.may(Scope.CUSTOMERS_READ):
+            return self.none()
+        return self if actor.sees_everything else self.filter(customer__in=Customer.objects.visible_to(actor))
+
+
+class Order(models.Model):
+    """What a customer bought, as the shop told it last: a snapshot, which only the shop changes."""
+
+    customer = models.ForeignKey(Customer, models.CASCADE, related_name="orders", db_index=False)
+    source = models.CharField(max_length=32, choices=IdentitySource.choices)
+    external_id = models.CharField(max_length=191)
+    number = models.CharField(max_length=64, blank=True, help_text="What the shop calls it, such as #1042.")
+    payment = models.CharField(max_length=32, blank=True, help_text="The shop's word, such as paid.")
+    fulfilment = models.CharField(max_length=32, blank=True, help_text="The shop's word, such as fulfilled.")
+    total = models.DecimalField(max_digits=19, decimal_places=4)
+    currency = models.CharField(max_length=3, help_text="ISO 4217.")
+    items = models.JSONField(default=list, blank=True)
+    parcels = models.JSONField(default=list, blank=True)
+    ordered_at = models.DateTimeField()
+    cancelled_at = models.DateTimeField(null=True)
+    told_at = models.DateTimeField(help_text="How old the snapshot is, by the clock of the shop.")
+
+    objects = OrderQuerySet.as_manager()
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["source", "external_id"], name="order_unique"),
+            models.CheckConstraint(condition=Q(currency__regex="^[A-Z]{3}$"), name="order_currency_code"),
+        ]
+        indexes: ClassVar = [models.Index(fields=["customer", "-ordered_at", "-id"], name="order_customer_newest")]
+
+    def __str__(self) -> str:
+        return self.number or f"{self.source}:{self.external_id}"

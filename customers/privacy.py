@@ -13,7 +13,7 @@ from agents.enums import Role
 from customers import audit
 from customers.enums import Tier
 from customers.events import CustomerErased
-from customers.models import Customer
+from customers.models import Customer, Order
 from supportdesk.core.actor import Actor, ActorKind
 from supportdesk.core.errors import Forbidden, NotFound
 from supportdesk.core.events import emit
@@ -27,7 +27,7 @@ def export(*, customer_id: int, by: Actor, now: datetime) -> dict[str, Any]:
     Raises Forbidden (administrators only), NotFound.
     """
     _refuse_others(by)
-    customer = Customer.objects.visible_to(by).prefetch_related("identities").filter(pk=customer_id).first()
+    customer = Customer.objects.visible_to(by).prefetch_related("identities", "orders").filter(pk=customer_id).first()
     if customer is None:
         raise NotFound
     audit.record_read(customer_id=customer_id, through="export", by=by, now=now)
@@ -42,6 +42,7 @@ def export(*, customer_id: int, by: Actor, now: datetime) -> dict[str, Any]:
         "tier": customer.tier,
         "attributes": customer.attributes,
         "identities": [{"source": one.source, "external_id": one.external_id} for one in customer.identities.all()],
+        "orders": [_order(order) for order in customer.orders.all()],
         "created_at": customer.created_at.isoformat(),
         "updated_at": customer.updated_at.isoformat(),
     }
@@ -60,6 +61,7 @@ def erase(*, customer_id: int, by: Actor, now: datetime) -> Customer:
             raise NotFound
         if customer.erased_at is None:
             customer.identities.all().delete()
+            customer.orders.all().delete()
             customer.name, customer.attributes = ERASED_NAME, {}
             customer.email = customer.email_index = customer.phone = customer.phone_index = customer.address = None
             customer.timezone = customer.language = ""
@@ -69,6 +71,22 @@ def erase(*, customer_id: int, by: Actor, now: datetime) -> Customer:
             customer.save()
             emit(CustomerErased(subject_id=customer.pk), by=by, at=now)
     return customer
+
+
+def _order(order: Order) -> dict[str, Any]:
+    return {
+        "source": order.source,
+        "external_id": order.external_id,
+        "number": order.number,
+        "payment": order.payment,
+        "fulfilment": order.fulfilment,
+        "total": str(order.total),
+        "currency": order.currency,
+        "items": order.items,
+        "parcels": order.parcels,
+        "ordered_at": order.ordered_at.isoformat(),
+        "cancelled_at": order.cancelled_at and order.cancelled_at.isoformat(),
+    }
 
 
 def _refuse_others(by: Actor) -> None:

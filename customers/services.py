@@ -10,7 +10,7 @@ from django.db import IntegrityError, transaction
 
 from agents.enums import Role
 from customers.enums import Tier
-from customers.events import CustomerCreated, CustomerUpdated
+from customers.events import CustomerCreated, CustomerIdentified, CustomerUpdated
 from customers.identity import email_index, email_indexes, normalised_email, normalised_phone, phone_index
 from customers.models import Customer, ExternalIdentity
 from supportdesk.core.actor import Actor, ActorKind
@@ -141,6 +141,25 @@ def update_customer(
         _save(customer, [*changed, *indexes, "version", "updated_at"])
         emit(CustomerUpdated(subject_id=customer.pk, fields=sorted(changed)), by=by, at=now)
     return customer
+
+
+def identify_customer(*, customer_id: int, identity: Identity, by: Actor, now: datetime) -> ExternalIdentity:
+    """Notes that the customer is known elsewhere; noting it again changes nothing.
+
+    Raises NotFound, Erased, IdentityTaken.
+    """
+    with transaction.atomic():
+        customer = Customer.objects.visible_to(by).select_for_update(of=("self",), no_key=True).filter(pk=customer_id)
+        found = customer.first()
+        if found is None:
+            raise NotFound
+        refuse_erased(found)
+        known = found.identities.filter(source=identity.source, external_id=identity.external_id).first()
+        if known is not None:
+            return known
+        _add_identities(found, [identity])
+        emit(CustomerIdentified(subject_id=customer_id, source=identity.source), by=by, at=now)
+        return found.identities.get(source=identity.source, external_id=identity.external_id)
 
 
 def reindex(*, after: int, limit: int = 500) -> int | None:
