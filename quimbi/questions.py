@@ -101,7 +101,7 @@ def ltv(profile: Profile) -> Question[LTV]:
 
 
 def draft(conversation: Conversation, *, tone: str | None, length: str | None) -> Question[Draft]:
-    slot = _slot(Function.DRAFT, conversation.last_message, tone, length)
+    slot = _slot(Function.DRAFT, conversation.last_message, tone, length, conversation.channel)
     issue_type = _issue_type(conversation)
     return Question(
         function=Function.DRAFT,

@@ -13,7 +13,7 @@ from django.conf import settings
 from prometheus_client import Counter
 
 from quimbi import budget, client, kept, questions
-from quimbi.calling import OVER
+from quimbi.calling import OVER, refusal
 from quimbi.dialects import Function
 from quimbi.fetching import fetch
 from quimbi.kept import Kept
@@ -48,6 +48,14 @@ ANSWERS = Counter(
 def enabled() -> bool:
     """Whether there is a Quimbi to ask."""
     return bool(settings.QUIMBI_BASE_URL)
+
+
+def left_alone() -> Insight[Any] | None:
+    """Why Quimbi is not asked for insights just now, as an insight; None when it may be. One question to Redis."""
+    if not enabled():
+        return Insight(reason=Reason.NOT_CONFIGURED)
+    refused = refusal(Function.ANALYZE)
+    return Insight(reason=Reason(refused.reason), retry_after=refused.retry_after) if refused else None
 
 
 def offers(function: Function) -> bool:
@@ -132,9 +140,9 @@ def outdate_customer(key: int) -> bool:
     return kept.outdate([questions.customer(key)])
 
 
-def forget_conversation(ticket: int) -> bool:
-    """Empties drafts and actions of a ticket, whatever message and tone they are for."""
-    return kept.forget([questions.ticket(ticket)])
+def forget_conversations(tickets: Iterable[int]) -> bool:
+    """Empties drafts and actions of tickets, whatever message and tone they are for."""
+    return kept.forget([questions.ticket(number) for number in tickets])
 
 
 def forget_messages(messages: Iterable[int]) -> bool:

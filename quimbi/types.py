@@ -45,6 +45,25 @@ class Reason(StrEnum):
     NOT_ASKED = "not_asked"  # looked up in what is kept, and not there
 
 
+class Tone(StrEnum):
+    """Those that Quimbi is known to write in."""
+
+    FRIENDLY = "friendly"
+    PROFESSIONAL = "professional"
+    EMPATHETIC = "empathetic"
+    APOLOGETIC = "apologetic"
+    FORMAL = "formal"
+    CASUAL = "casual"
+    PROFESSIONAL_FRIENDLY = "professional_friendly"
+    APPRECIATIVE = "appreciative"
+
+
+class Length(StrEnum):
+    SHORT = "short"
+    MEDIUM = "medium"
+    LONG = "long"
+
+
 # Says something true of the customer or of the ticket; everything else is a fault, of which most pass.
 SETTLED = frozenset({Reason.NO_PROFILE, Reason.NOT_OFFERED, Reason.NOTHING_TO_DRAFT})
 

@@ -12,7 +12,7 @@ from django.conf import settings
 
 from agents import handlers as agents
 from agents.events import AgentAvailabilityChanged, AgentRoleChanged, AgentUpdated, DepartmentRenamed
-from customers.events import CustomerErased, CustomerUpdated
+from customers.events import CustomerErased, CustomerIdentified, CustomerUpdated, OrderRecorded
 from sla import handlers as sla
 from sla.events import ApplicationBegun, SimulationBegun, SLABreached, SLAWarned
 from supportdesk.core.events import After, DomainEvent, Reactions
@@ -39,8 +39,13 @@ REACTIONS: Mapping[type[DomainEvent], Reactions] = {
         within=(tickets.erase_conversations, sla.erase_reasons),
         durable=(tickets.follow_erasure,),
     ),
-    CustomerUpdated: Reactions(within=(tickets.forget_lists,), durable=(tickets.follow_change,)),
+    CustomerIdentified: Reactions(durable=(tickets.outdate_insights,)),
+    CustomerUpdated: Reactions(
+        within=(tickets.forget_lists,),
+        durable=(tickets.follow_change, tickets.forget_customers_texts),
+    ),
     DepartmentRenamed: Reactions(within=(tickets.forget_lists,)),
+    OrderRecorded: Reactions(durable=(tickets.outdate_insights,)),
     SLABreached: Reactions(push=(sla.tell_of_deadline,)),
     SLAWarned: Reactions(push=(sla.tell_of_deadline,)),
     SimulationBegun: Reactions(durable=(sla.simulate_policy,)),
@@ -48,7 +53,7 @@ REACTIONS: Mapping[type[DomainEvent], Reactions] = {
     events.FollowUpOpened: Reactions(push=TELL),
     events.MessageAdded: Reactions(
         on_subject=(sla.hear_message,),
-        durable=(After(delay=GRACE, handler=tickets.serve_customer),),
+        durable=(After(delay=GRACE, handler=tickets.serve_customer), tickets.heed_message),
         push=TELL,
     ),
     events.NoteAdded: Reactions(push=TELL),

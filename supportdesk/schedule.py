@@ -7,6 +7,7 @@ RELAY_EVERY = timedelta(seconds=5)
 WAITING_EVERY = timedelta(minutes=1)
 PRESENCE_EVERY = timedelta(seconds=15)
 LIFTS_EVERY = timedelta(minutes=1)
+ADVICE_EVERY = timedelta(minutes=1)
 DEADLINES_EVERY = timedelta(seconds=10)
 
 SCHEDULE: dict[str, dict[str, Any]] = {
@@ -25,6 +26,17 @@ SCHEDULE: dict[str, dict[str, Any]] = {
         "schedule": LIFTS_EVERY,
         "options": {"expires": LIFTS_EVERY.total_seconds()},
     },
+    "ask Quimbi about queues": {
+        "task": "tickets.meet_queues",
+        "schedule": ADVICE_EVERY,
+        "options": {"expires": ADVICE_EVERY.total_seconds()},
+    },
+    "drop expired advice": {
+        "task": "tickets.drop_expired_advice",
+        "schedule": ADVICE_EVERY,
+        "options": {"expires": ADVICE_EVERY.total_seconds()},
+    },
+    "discard unused drafts": {"task": "tickets.discard_drafts", "schedule": timedelta(hours=1)},
     "check deadlines": {
         "task": "sla.check_deadlines",
         "schedule": DEADLINES_EVERY,

@@ -34,8 +34,15 @@ _WHY_FIRST = {
 }
 
 
-def of_choice(need: Need, candidates: Mapping[int, Candidate], decision: Decision, *, trigger: Trigger) -> Record:
-    """The record of an automatic choice, made or in vain."""
+def of_choice(
+    need: Need,
+    candidates: Mapping[int, Candidate],
+    decision: Decision,
+    *,
+    trigger: Trigger,
+    advice: Mapping[str, Any] | None = None,
+) -> Record:
+    """The record of an automatic choice, made or in vain. `advice`: what Quimbi said, where `need` rests on it."""
     away = {reason.value: [pk for pk, why in decision.left_out if why == reason] for reason in _AWAY}
     asked = [candidates[pk] for pk in sorted(candidates) if not any(pk in ids for ids in away.values())]
     return {
@@ -50,6 +57,7 @@ def of_choice(need: Need, candidates: Mapping[int, Candidate], decision: Decisio
             "skill_is_must": need.skill_is_must,
             "preferred": need.preferred,
         },
+        "advice": advice,
         "candidates": [_candidate(candidate) for candidate in asked],
         "away": {reason: ids for reason, ids in away.items() if ids},
         "left_out": {str(pk): why.value for pk, why in decision.left_out if why not in _AWAY},

@@ -70,3 +70,13 @@ class Trigger(models.TextChoices):
     OWNER_GONE = "owner_gone", "its agent is no longer active"
     MOVED = "moved", "it moved to another department"
     ROOM = "room", "somebody became free"
+    VALUED = "valued", "its customer turned out to be a VIP"
+
+
+class DraftOutcome(models.TextChoices):
+    """What an agent made of a draft that they were shown."""
+
+    OPEN = "open", "Not answered yet"
+    SENT = "sent", "Sent as it was"
+    EDITED = "edited", "Changed, and sent"
+    DISCARDED = "discarded", "Not used"

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from enum import StrEnum
 
 from tickets import weights
 from tickets.enums import Status
@@ -15,10 +16,24 @@ SHORT = {
     Part.PROMISE: "a promise that ends",
     Part.EMERGENCY: "that it is urgent",
     Part.VIP: "that its customer is a VIP",
+    Part.VALUE: "what its customer is worth",
     Part.ALERT: "a topic alert",
+    Part.CHURN: "that its customer may leave",
+    Part.SENTIMENT: "that its customer is upset",
     Part.PARKED: "that nobody waits for us on the other one",
     Part.DONE: "when they were last heard of",
 }
+
+
+FRESH_FOR = timedelta(hours=1)  # as long as the gateway repeats what Quimbi says of a churn risk
+
+
+class AdviceState(StrEnum):
+    """Of what Quimbi says of a ticket. Where it is absent, the ticket stands where it would without Quimbi."""
+
+    FRESH = "fresh"
+    STALE = "stale"
+    ABSENT = "absent"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +48,7 @@ class Step:
 @dataclass(frozen=True, kw_only=True)
 class Explanation:
     """The begin of the rank and the moves of the steps add up to it. `stale`: other weights gave the rank that is
-    stored, until it is ranked anew.
+    stored, until it is ranked anew. `advice`: whether what Quimbi says moves it, and whether Quimbi was asked lately.
     """
 
     ticket: Ticket
@@ -41,6 +56,7 @@ class Explanation:
     steps: tuple[Step, ...]
     sentence: str
     version: int
+    advice: AdviceState
 
     @property
     def at(self) -> datetime:
@@ -52,7 +68,7 @@ class Explanation:
         return self.ticket.rank_version != self.version and Part.DONE not in self.rank.parts
 
 
-def explain(ticket: Ticket) -> Explanation:
+def explain(ticket: Ticket, *, now: datetime) -> Explanation:
     found = ticket.rank()
     steps = tuple(Step(part=part, moves=span, why=_why(ticket, part, span)) for part, span in found.parts.items())
     return Explanation(
@@ -61,6 +77,7 @@ def explain(ticket: Ticket) -> Explanation:
         steps=steps,
         sentence=" ".join([_beginning(ticket, found), *(step.why for step in steps)]),
         version=weights.current().version,
+        advice=_advice(ticket, now),
     )
 
 
@@ -70,6 +87,12 @@ def between(ahead: Ticket, behind: Ticket) -> tuple[Part | str, str]:
     reason = deciding(first, second)
     lead = f", by {_span(second.at - first.at)}" if second.at - first.at < timedelta(days=3_650) else ""
     return reason, f"{ahead.pk} comes before {behind.pk}{lead}; what decides is {SHORT[reason]}."
+
+
+def _advice(ticket: Ticket, now: datetime) -> AdviceState:
+    if ticket.advised_at is None:
+        return AdviceState.ABSENT
+    return AdviceState.FRESH if now - ticket.advised_at < FRESH_FOR else AdviceState.STALE
 
 
 def _beginning(ticket: Ticket, found: Rank) -> str:
@@ -94,6 +117,12 @@ def _why(ticket: Ticket, part: Part, span: timedelta) -> str:
             return f"It is urgent: {earlier}."
         case Part.VIP:
             return f"Its customer is a VIP: {earlier}."
+        case Part.VALUE:
+            return f"Its customer is worth much, Quimbi says: {earlier}."
+        case Part.CHURN:
+            return f"Its customer may leave, Quimbi says: {earlier}."
+        case Part.SENTIMENT:
+            return f"Its customer is upset, Quimbi says: {earlier}."
         case Part.ALERT:
             return f"A topic alert: {earlier}."
         case Part.PARKED:

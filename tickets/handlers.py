@@ -5,11 +5,12 @@ from typing import Any
 
 from agents.enums import Availability
 from customers.events import CustomerErased
+from quimbi import service as quimbi
 from supportdesk.core.actor import Actor
 from supportdesk.core.events import Occurrence
 from tickets import lists, workload
 from tickets.enums import AssignmentReason, Sender, Status, Trigger
-from tickets.services import privacy, ranking, telling, topic_alerts, waiting
+from tickets.services import advising, drafts, privacy, ranking, telling, topic_alerts, waiting
 from tickets.status import DONE
 
 # Of an agent: what can make them fit for a ticket that waits.
@@ -31,6 +32,7 @@ def forget_lists(event: Any, *, by: Actor, at: datetime) -> None:
 
 
 def auto_assign(occurrence: Occurrence, *, now: datetime) -> None:
+    advising.meet_new(ticket_id=occurrence.event.subject_id, by=occurrence.by)
     waiting.take_in(ticket_id=occurrence.event.subject_id, trigger=Trigger.CREATED, by=occurrence.by, now=now)
 
 
@@ -50,6 +52,8 @@ def look_again(occurrence: Occurrence, *, now: datetime) -> None:
     moved = "department" in occurrence.event.fields
     if moved or "category" in occurrence.event.fields:
         waiting.look_again(ticket_id=occurrence.event.subject_id, moved=moved, by=occurrence.by, now=now)
+    if "category" in occurrence.event.fields:
+        advising.forget_texts([occurrence.event.subject_id])
 
 
 def assign_waiting(occurrence: Occurrence, *, now: datetime) -> None:
@@ -86,8 +90,32 @@ def follow_change(occurrence: Occurrence, *, now: datetime) -> None:
 
 
 def follow_erasure(occurrence: Occurrence, *, now: datetime) -> None:
-    """Who is erased is no VIP any more."""
+    """Who is erased is no VIP any more, and nothing that Quimbi said of them is kept."""
     ranking.follow_tier(customer_id=occurrence.event.subject_id)
+    advising.forget(occurrence.event.subject_id)
+
+
+def heed_message(occurrence: Occurrence, *, now: datetime) -> None:
+    """What Quimbi wrote for the ticket as it was is gone; what a customer writes may be upset; and what an agent writes
+    shows what they made of the drafts they saw.
+    """
+    event = occurrence.event
+    advising.forget_texts([event.subject_id])
+    if event.sender == Sender.CUSTOMER:
+        advising.hear(ticket_id=event.subject_id, position=event.position)
+    elif event.public_reply:
+        drafts.settle(ticket_id=event.subject_id, position=event.position, now=now)
+
+
+def forget_customers_texts(occurrence: Occurrence, *, now: datetime) -> None:
+    """Of what Quimbi was told of a customer."""
+    advising.forget_texts_for(occurrence.event.subject_id)
+
+
+def outdate_insights(occurrence: Occurrence, *, now: datetime) -> None:
+    """Of what a customer bought, and of who Quimbi knows them as."""
+    quimbi.outdate_customer(occurrence.event.subject_id)
+    advising.forget_texts_for(occurrence.event.subject_id)
 
 
 def spread_alert(occurrence: Occurrence, *, now: datetime) -> None:

@@ -22,6 +22,8 @@ PARKED_FACTOR = 4
 PARKED_SHIFT = timedelta(days=36_525)  # a century: farther than any wait, so the parked follow the waiting
 DONE_HORIZON = datetime(9000, 1, 1, tzinfo=UTC)
 DONE_FROM = datetime(5000, 1, 1, tzinfo=UTC)  # what is done ranks after this instant, everything else before it
+WHOLE = 1_000  # of a head start
+VIP_VALUE = WHOLE // 2
 ZERO = timedelta(0)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -33,7 +35,10 @@ class Part(StrEnum):
     PROMISE = "promise"
     EMERGENCY = "emergency"
     VIP = "vip"
+    VALUE = "value"
     ALERT = "alert"
+    CHURN = "churn"
+    SENTIMENT = "sentiment"
     PARKED = "parked"
     DONE = "done"
 
@@ -44,13 +49,41 @@ NUMBER = "id"  # as a reason: the ranks are equal
 
 @dataclass(frozen=True, kw_only=True)
 class Weights:
-    """How long each priority may wait, and the head start of each reason. `most` is that of all reasons together."""
+    """How long each priority may wait, and the head start of each reason. `most` is that of all reasons together; a VIP
+    and a valuable customer are one reason.
+    """
 
     version: int
     patience: Mapping[Priority, timedelta]
     vip: timedelta
     alert: timedelta
+    churn: timedelta
+    sentiment: timedelta
     most: timedelta
+
+
+@dataclass(frozen=True, kw_only=True)
+class Advice:
+    """What Quimbi said of a ticket's customer and last message, in thousandths of the whole head start of each reason.
+
+    `value` grows with what the customer is worth and never reaches 1,000, so that one whale does not outweigh what is
+    urgent: half of it is the least that makes a VIP. `churn` is the risk of losing them, `sentiment` how upset they
+    write. Nothing is known, and nothing gained, where they are 0.
+    """
+
+    value: int = 0
+    churn: int = 0
+    sentiment: int = 0
+
+    @property
+    def is_vip(self) -> bool:
+        return self.value >= VIP_VALUE
+
+    def __bool__(self) -> bool:
+        return (self.value, self.churn, self.sentiment) != (0, 0, 0)
+
+
+NO_ADVICE = Advice()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,6 +99,7 @@ class Standing:
     promised_at: datetime | None = None
     vip: bool = False
     lift: timedelta = ZERO
+    advice: Advice = NO_ADVICE
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,10 +140,26 @@ def deciding(ahead: Rank, behind: Rank) -> Part | str:
     return max(lead, key=lambda reason: lead[reason])
 
 
+def value_of(lifetime_value: float, *, vip_from: float) -> int:
+    """The part of the head start that a customer's lifetime value earns: half at `vip_from`, and less and less more."""
+    return int(WHOLE * lifetime_value / (lifetime_value + vip_from)) if lifetime_value > 0 else 0
+
+
 def _head_starts(standing: Standing, weights: Weights) -> dict[Part, timedelta]:
-    """As negative spans, of which there is none for nothing."""
-    vip = min(weights.vip, weights.most) if standing.vip else ZERO
-    alert = min(standing.lift, weights.alert, weights.most - vip)
-    emergency = weights.most - vip - alert if standing.priority == Priority.URGENT else ZERO
-    given = {Part.EMERGENCY: emergency, Part.VIP: vip, Part.ALERT: alert}
-    return {part: -span for part, span in given.items() if span}
+    """As negative spans, of which there is none for nothing. What is allowed in all is given out in this order, so what
+    Quimbi says takes nothing from what is known here.
+    """
+    advice = standing.advice
+    wanted = {
+        Part.VIP: weights.vip if standing.vip else ZERO,
+        Part.ALERT: min(standing.lift, weights.alert),
+        Part.VALUE: ZERO if standing.vip else weights.vip * advice.value / WHOLE,
+        Part.CHURN: weights.churn * advice.churn / WHOLE,
+        Part.SENTIMENT: weights.sentiment * advice.sentiment / WHOLE,
+        Part.EMERGENCY: weights.most if standing.priority == Priority.URGENT else ZERO,
+    }
+    left, given = weights.most, {}
+    for part, span in wanted.items():
+        if span := min(span, left):
+            given[part], left = -span, left - span
+    return {part: given[part] for part in Part if part in given}

@@ -17,7 +17,8 @@ from tickets.ordering import Weights
 MOST_PATIENCE = 365 * 24 * 60
 MOST_HEAD_START = 7 * 24 * 60
 MOST_VERSION = 32_767
-HEAD_STARTS = ("vip", "alert", "most")
+HEAD_STARTS = ("vip", "alert", "churn", "sentiment", "most")
+UNLESS_GIVEN = {"churn": 0, "sentiment": 0}  # what Quimbi says counts where it is given a weight
 
 
 def current() -> Weights:
@@ -35,14 +36,15 @@ def load(path: Path) -> Weights:
 
 
 def read(data: Any) -> Weights:
-    """Of `{version, patience: {urgent, high, normal, low}, vip, alert, most}` in minutes. Raises InvalidInput naming
-    each member that is missing, is not known, or cannot be.
+    """Of `{version, patience: {urgent, high, normal, low}, vip, alert, churn, sentiment, most}` in minutes. Raises
+    InvalidInput naming each member that is missing, is not known, or cannot be. `churn` and `sentiment` are 0 unless
+    given.
 
     A higher priority must not be given more patience: raising one would lower its ticket.
     """
     given: Mapping[str, Any] = data if isinstance(data, dict) else {}
     patience = given.get("patience")
-    numbers = {name: given.get(name) for name in ("version", *HEAD_STARTS)}
+    numbers = {name: given.get(name, UNLESS_GIVEN.get(name)) for name in ("version", *HEAD_STARTS)}
     numbers |= {f"patience.{name}": patience.get(name) for name in Priority} if isinstance(patience, dict) else {}
     unknown = [name for name in given if name not in {"version", "patience", *HEAD_STARTS}]
     errors = [FieldError(name, "unknown_field", "There is no such weight.") for name in unknown]
@@ -60,9 +62,7 @@ def read(data: Any) -> Weights:
     return Weights(
         version=given["version"],
         patience={priority: spans[f"patience.{priority.value}"] for priority in Priority},
-        vip=spans["vip"],
-        alert=spans["alert"],
-        most=spans["most"],
+        **{name: spans[name] for name in HEAD_STARTS},
     )
 
 
@@ -77,7 +77,7 @@ def _fault(name: str, value: Any) -> FieldError | None:
 def _contradictions(numbers: Mapping[str, Any]) -> list[FieldError]:
     errors = [
         FieldError(name, "out_of_range", "Must not be more than all head starts together (most).")
-        for name in ("vip", "alert")
+        for name in HEAD_STARTS
         if numbers[name] > numbers["most"]
     ]
     ordered = [f"patience.{priority.value}" for priority in Priority]  # the most urgent first

@@ -372,7 +372,7 @@ def test_forgetting_empties_everything(quimbi: Sandbox, settings: Any) -> None:
         service.actions(conversation)
         service.sentiment(conversation.ticket, 5, "fine", purpose=REQUEST)
     assert service.forget_customer(profile.key)
-    assert service.forget_conversation(conversation.ticket)
+    assert service.forget_conversations([conversation.ticket])
     assert service.forget_messages([5])
     left = [value for key in shared.redis().scan_iter("quimbi:{*") for value in shared.redis().hgetall(key)]
     assert set(left) == {"epoch"}

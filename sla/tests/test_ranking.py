@@ -39,7 +39,7 @@ from tickets.tests.builders import assign, auto_assign, make_ticket, make_worker
 pytestmark = pytest.mark.django_db
 START = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
 WEIGHTS = {
-    "version": 2,
+    "version": 8,
     "patience": {"urgent": 20, "high": 60, "normal": 300, "low": 900},
     "vip": 200,
     "alert": 30,
@@ -261,7 +261,7 @@ def test_a_ticket_says_why_it_stands_where_it_stands() -> None:
         moved = sum((timedelta(seconds=part["seconds"]) for part in body["parts"]), ZERO)
         assert datetime.fromisoformat(body["begin_at"]) + moved == stored(ticket).rank_at
         assert datetime.fromisoformat(body["rank_at"]) == stored(ticket).rank_at
-        assert (body["weights_version"], body["stale"]) == (1, False)
+        assert (body["weights_version"], body["stale"], body["advice"]) == (2, False, "absent")
     assert [body["ahead"] and body["ahead"]["ticket_id"] for body in bodies] == [None, *(one.pk for one in work[:5])]
     assert [body["behind"] and body["behind"]["ticket_id"] for body in bodies] == [*(one.pk for one in work[1:]), None]
     decided = [body["behind"]["decided_by"] for body in bodies[:-1]]
@@ -349,7 +349,9 @@ def weigh(settings: Any, **over: Any) -> None:
         (lambda w: w.update(alert=241), "alert"),
         (lambda w: w.update(most=20_000), "most"),
         (lambda w: w.update(most=True), "most"),
-        (lambda w: w.update(churn=5), "churn"),
+        (lambda w: w.update(charm=5), "charm"),
+        (lambda w: w.update(churn=241), "churn"),
+        (lambda w: w.update(sentiment=None), "sentiment"),
         (lambda w: w.update(patience=[1]), "patience"),
         (lambda w: w["patience"].pop("low"), "patience"),
         (lambda w: w["patience"].update(urgent=0), "patience.urgent"),
@@ -418,11 +420,11 @@ def test_weights_in_force_are_applied_in_batches_and_may_be_begun_again(
     assert ranking.rerank() == (made[2].pk, 3)  # and then the process dies
     written = {ticket.pk: stored(ticket) for ticket in made[:3]}
     out = run("--weights", weights_file(tmp_path))
-    assert out.strip() == "5 tickets are ranked by version 2."
+    assert out.strip() == "5 tickets are ranked by version 8."
     assert {stored(ticket).rank_at for ticket in made} == {START + HOUR}
     assert all(stored(ticket).version == before.version for ticket, before in zip(made, written.values(), strict=False))
     assert ranking.rerank() is None
-    assert run().strip() == "0 tickets are ranked by version 2."
+    assert run().strip() == "0 tickets are ranked by version 8."
     update(done, START + HOUR, status="open")
     assert is_sound(done)
 
@@ -432,13 +434,13 @@ def test_until_it_is_reached_a_ticket_says_that_its_place_is_by_other_weights(se
     api = Api(make_agent(role="admin"))
     weigh(settings)
     body = api.get(f"/api/tickets/{ticket.pk}/rank").body
-    assert (body["stale"], body["weights_version"]) == (True, 2)
-    assert explain(stored(ticket)).at == rank(stored(ticket).standing(), weights.current()).at
+    assert (body["stale"], body["weights_version"]) == (True, 8)
+    assert explain(stored(ticket), now=timezone.now()).at == rank(stored(ticket).standing(), weights.current()).at
     while ranking.rerank():
         pass
     assert api.get(f"/api/tickets/{ticket.pk}/rank").body["stale"] is False
     update(ticket, START + HOUR, status="resolved")
-    weigh(settings, version=3)
+    weigh(settings, version=9)
     assert api.get(f"/api/tickets/{ticket.pk}/rank").body["stale"] is False  # weights say nothing of what is done
 
 

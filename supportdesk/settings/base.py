@@ -390,6 +390,10 @@ SPECTACULAR_SETTINGS = {
         "SenderEnum": "tickets.enums.Sender",
         "VersionStateEnum": "sla.enums.VersionState",
         "MessageAuthorEnum": ["agent", "customer"],
+        "AssignmentReasonEnum": "tickets.enums.AssignmentReason",
+        "IdentitySourceEnum": "customers.enums.IdentitySource",
+        "InsightReasonEnum": "quimbi.api.serializers.REASONS",
+        "InsightSourceEnum": "quimbi.api.serializers.SOURCES",
     },
     "POSTPROCESSING_HOOKS": ["drf_spectacular.hooks.postprocess_schema_enums"],
 }
@@ -403,14 +407,22 @@ PHONE_REGION: str = env.str("SUPPORTDESK_PHONE_REGION", default="")
 # gives, at `most` all together; an urgent ticket always has that. A file (JSON) holds others, with a version of their
 # own: ranks say by which they were written, and `manage.py rerank` brings them up to date.
 RANK_WEIGHTS: dict[str, Any] = {
-    "version": 1,
+    "version": 2,
     "patience": {"urgent": 30, "high": 120, "normal": 480, "low": 1_440},  # the default first-response targets
     "vip": 60,
     "alert": 60,
+    "churn": 30,
+    "sentiment": 30,
     "most": 120,
 }
 if RANK_WEIGHTS_FILE := env.str("SUPPORTDESK_RANK_WEIGHTS", default=""):
     RANK_WEIGHTS = json.loads(Path(RANK_WEIGHTS_FILE).read_text())
+# How long what Quimbi said of a ticket's customer moves its rank; as long as a stale answer is shown.
+RANK_ADVICE_FOR = timedelta(hours=env.int("SUPPORTDESK_RANK_ADVICE_HOURS", default=24))
+# The lifetime value, as Quimbi tells it, from which on a customer's tickets go to seniors first.
+VIP_LIFETIME_VALUE = env.float("SUPPORTDESK_VIP_LIFETIME_VALUE", default=2_000.0)
+# Of how many tickets at the top of each online agent's queue Quimbi is asked before somebody opens them.
+PREFETCHED_PER_AGENT = env.int("SUPPORTDESK_PREFETCHED_PER_AGENT", default=5)
 
 # How much of an agent's capacity a ticket takes that waits for its customer, in hundredths of an open one.
 PENDING_LOAD = round(100 * env.float("SUPPORTDESK_PENDING_LOAD", default=0.25))
@@ -453,6 +465,7 @@ QUIMBI_CALLS_PER_MINUTE = env.int("QUIMBI_CALLS_PER_MINUTE", default=90)
 QUIMBI_CALLS_PER_HOUR = env.int("QUIMBI_CALLS_PER_HOUR", default=900)
 QUIMBI_PREFETCH_SHARE = 0.5  # of the budget: beyond it only people and assignments ask
 QUIMBI_WRITING_AT_ONCE = env.int("QUIMBI_WRITING_AT_ONCE", default=4)  # requests that wait for a text
+QUIMBI_REFRESHES_PER_MINUTE = env.int("QUIMBI_REFRESHES_PER_MINUTE", default=20)  # of each agent, by hand
 QUIMBI_BREAKER_SECONDS = env.float("QUIMBI_BREAKER_SECONDS", default=30.0)  # from one probe to the next
 
 # Whether the forecast of value is asked for too, one call more per customer and hour: `ml` has it in documents only.

@@ -1,6 +1,7 @@
 from tickets.models.assignment import Assignment, AssignmentDecision
 from tickets.models.attachment import Attachment
 from tickets.models.conversation import Message, Note
+from tickets.models.draft import Draft
 from tickets.models.saved_view import SavedView
 from tickets.models.search import TicketText
 from tickets.models.ticket import Ticket
@@ -11,6 +12,7 @@ __all__ = [
     "Assignment",
     "AssignmentDecision",
     "Attachment",
+    "Draft",
     "Message",
     "Note",
     "SavedView",

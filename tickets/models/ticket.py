@@ -19,7 +19,7 @@ from customers.models import Customer
 from supportdesk.core.actor import Actor, ActorKind
 from tickets import weights
 from tickets.enums import Category, Channel, Priority, Status
-from tickets.ordering import DONE_FROM, Rank, Standing, rank
+from tickets.ordering import DONE_FROM, WHOLE, Advice, Rank, Standing, rank
 from tickets.status import DONE
 
 MAX_TAGS = 30
@@ -120,6 +120,11 @@ def _reach(actor: Actor) -> list[Q]:
     return [*reach, Q(assignee_id=actor.id)] if actor.kind == ActorKind.PERSON else reach
 
 
+def _share(help_text: str) -> "models.PositiveSmallIntegerField[int, int]":
+    """Of the head start that belongs to it, in thousandths."""
+    return models.PositiveSmallIntegerField(default=0, db_default=0, help_text=f"{help_text} In thousandths.")
+
+
 class Ticket(models.Model):
     """One concern of one customer, worked until it is done."""
 
@@ -162,6 +167,11 @@ class Ticket(models.Model):
     vip = models.BooleanField(default=False, db_default=False, help_text="Whether its customer is one.")
     lift_minutes = models.PositiveIntegerField(default=0, db_default=0, help_text="What a topic alert gives it.")
     lift_until = models.DateTimeField(null=True, help_text="When that ends.")
+    advice_value = _share("What the customer is worth, as Quimbi said.")
+    advice_churn = _share("How likely they are to leave, as Quimbi said.")
+    advice_sentiment = _share("How upset they write, as Quimbi said.")
+    advised_at = models.DateTimeField(null=True, help_text="When Quimbi said so; of several, the oldest.")
+    rank_expires_at = models.DateTimeField(null=True, help_text="When what Quimbi said counts no more.")
     first_response_at = models.DateTimeField(null=True, help_text="First public reply by a person.")
     resolved_at = models.DateTimeField(null=True, help_text="When it was last resolved or closed, while it is.")
     archived_at = models.DateTimeField(null=True)
@@ -198,6 +208,23 @@ class Ticket(models.Model):
             models.CheckConstraint(
                 condition=Q(lift_minutes=0, lift_until__isnull=True) | Q(lift_minutes__gt=0, lift_until__isnull=False),
                 name="ticket_lift_ends",
+            ),
+            models.CheckConstraint(
+                condition=Q(
+                    advice_value=0,
+                    advice_churn=0,
+                    advice_sentiment=0,
+                    advised_at__isnull=True,
+                    rank_expires_at__isnull=True,
+                )
+                | Q(
+                    advice_value__lte=WHOLE,
+                    advice_churn__lte=WHOLE,
+                    advice_sentiment__lte=WHOLE,
+                    advised_at__isnull=False,
+                    rank_expires_at__isnull=False,
+                ),
+                name="ticket_advice_expires",
             ),
             models.CheckConstraint(
                 condition=Q(satisfaction_rating__isnull=True) | Q(satisfaction_rating__range=(1, 5)),
@@ -250,6 +277,9 @@ class Ticket(models.Model):
             _covering("rank_at", name="ticket_queued", condition=Q(queued_at__isnull=False)),
             models.Index(fields=["lift_until", "id"], condition=Q(lift_until__isnull=False), name="ticket_lift"),
             models.Index(
+                fields=["rank_expires_at", "id"], condition=Q(rank_expires_at__isnull=False), name="ticket_rank_expires"
+            ),
+            models.Index(
                 fields=["assignee", "resolved_at"],
                 include=["satisfaction_rating"],
                 condition=Q(resolved_at__isnull=False, assignee__isnull=False),
@@ -269,7 +299,12 @@ class Ticket(models.Model):
             promised_at=self.promised_at,
             vip=self.vip,
             lift=timedelta(minutes=self.lift_minutes),
+            advice=self.advice,
         )
+
+    @property
+    def advice(self) -> Advice:
+        return Advice(value=self.advice_value, churn=self.advice_churn, sentiment=self.advice_sentiment)
 
     def rank(self) -> Rank:
         """By the weights in force, in its parts."""

@@ -124,7 +124,7 @@ def reassign(
         if ticket.resolved_at is not None or not when(ticket):
             return None
         if ticket.assignee is not None:
-            _release(ticket, ticket.assignee, by=by, now=now)
+            _release(ticket, ticket.assignee, trigger=trigger, by=by, now=now)
         return _assign_automatically(ticket, trigger=trigger, by=by, now=now)
 
 
@@ -192,11 +192,18 @@ def _assign_automatically(ticket: Ticket, *, trigger: Trigger, by: Actor, now: d
     """Of the locked ticket that nobody has."""
     need = candidates.need_of(ticket, now=now)
     found, decision = _choose(ticket, need)
-    record = decisions.of_choice(need, found, decision, trigger=trigger)
+    record = decisions.of_choice(need, found, decision, trigger=trigger, advice=_advice(ticket))
     if decision.chosen is None:
         return _keep_waiting(ticket, record, by=by, now=now)
     assignment = _give(ticket, decision.chosen, reason=AssignmentReason.AUTO, by=by, now=now)
     return Result(ticket=ticket, decision=_decided(ticket, DecisionOutcome.AUTO, record, assignment, now=now))
+
+
+def _advice(ticket: Ticket) -> Mapping[str, Any] | None:
+    """What Quimbi said of the customer's worth, where that counted."""
+    if not ticket.advice.value or ticket.advised_at is None:
+        return None
+    return {"value": ticket.advice.value, "as_of": ticket.advised_at.isoformat()}
 
 
 def _choose(ticket: Ticket, need: Need) -> tuple[Mapping[int, Candidate], Decision]:
@@ -266,11 +273,11 @@ def _give(
     return assignment
 
 
-def _release(ticket: Ticket, owner: Agent, *, by: Actor, now: datetime) -> None:
+def _release(ticket: Ticket, owner: Agent, *, trigger: Trigger, by: Actor, now: datetime) -> None:
     if not owner.is_active:
         why = Trigger.OWNER_GONE
     else:
-        why = Trigger.OWNER_AWAY if owner.availability == Availability.OFFLINE else Trigger.MOVED
+        why = Trigger.OWNER_AWAY if owner.availability == Availability.OFFLINE else trigger
     close_open(ticket, now=now)
     left = lists.groups_of(ticket)
     ticket.assignee = None

@@ -31,7 +31,7 @@ def need(ticket: Ticket, *, skills: Iterable[int], preferred: int | None, now: d
     return Need(
         category=ticket.category,
         language=ticket.language,
-        vip=ticket.customer.tier == Tier.VIP,
+        vip=ticket.customer.tier == Tier.VIP or ticket.advice.is_vip,
         urgent=ticket.priority == Priority.URGENT,
         skills=frozenset(skills),
         skill_is_must=waited is None or waited < settings.SKILL_MUST_FOR,

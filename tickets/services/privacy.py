@@ -9,7 +9,7 @@ from django.db.models import F
 from django.db.models.functions import Greatest
 
 from tickets import lists
-from tickets.models import Assignment, Attachment, Message, Note, Ticket
+from tickets.models import Assignment, Attachment, Draft, Message, Note, Ticket
 from tickets.services.attachments import STORAGE
 
 ERASED = "[erased]"
@@ -53,6 +53,7 @@ def erase_conversations(*, customer_id: int, now: datetime) -> None:
     Message.objects.filter(ticket__in=theirs).update(body=ERASED)
     Note.objects.filter(ticket__in=theirs).update(body=ERASED)
     Assignment.objects.filter(ticket__in=theirs).exclude(transfer_reason="").update(transfer_reason=ERASED)
+    Draft.objects.filter(ticket__in=theirs).delete()
     files = Attachment.objects.filter(ticket__in=theirs)
     stored = list(files.values_list("stored_as", flat=True))
     files.delete()

@@ -1,16 +1,17 @@
 """The rank of tickets, written with whatever changes what it depends on, and never by the clock alone.
 
 Whoever changes a ticket ranks it as they save it, with what that change means for its promises and topic alerts: see
-services.lifecycle. What comes from elsewhere is written here: promises, tiers and alerts that change for many tickets.
-Only derived columns are, so neither the version of a ticket nor `updated_at` moves.
+services.lifecycle. What comes from elsewhere is written here: promises, tiers and alerts that change for many tickets,
+and what Quimbi says. Only derived columns are, so neither the version of a ticket nor `updated_at` moves.
 """
 
 import heapq
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
+from django.conf import settings
 from django.db import connection, transaction
 
 from customers.enums import Tier
@@ -18,17 +19,19 @@ from customers.models import Customer
 from tickets import lists, weights
 from tickets.models import Ticket
 from tickets.models.ticket import TicketQuerySet
-from tickets.ordering import Weights, rank
+from tickets.ordering import NO_ADVICE, Advice, Weights, rank
 
 BATCH = 500
-WRITTEN = ("promised_at", "vip", "lift_minutes", "lift_until", "rank_at", "rank_version")
+ADVISED = ("advice_value", "advice_churn", "advice_sentiment", "advised_at", "rank_expires_at")
+WRITTEN = ("promised_at", "vip", "lift_minutes", "lift_until", *ADVISED, "rank_at", "rank_version")
 READ = (*WRITTEN, "status", "priority", "waiting_since", "last_activity_at", "assignee", "department")
 
 _PROMISED = """
 UPDATE tickets_ticket t SET promised_at = told.ends
 FROM unnest(%s::bigint[], %s::timestamptz[]) AS told (id, ends) WHERE t.id = told.id
-RETURNING t.id, t.promised_at, t.vip, t.lift_minutes, t.lift_until, t.rank_at, t.rank_version, t.status, t.priority,
-    t.waiting_since, t.last_activity_at, t.assignee_id, t.department_id
+RETURNING t.id, t.promised_at, t.vip, t.lift_minutes, t.lift_until, t.advice_value,
+    t.advice_churn, t.advice_sentiment, t.advised_at, t.rank_expires_at, t.rank_at, t.rank_version, t.status,
+    t.priority, t.waiting_since, t.last_activity_at, t.assignee_id, t.department_id
 """
 
 # What the strongest alert that runs gives a ticket `t`, and until when.
@@ -62,6 +65,22 @@ class Preview:
 
     before: Sequence[int]
     after: Sequence[int]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Told:
+    """What Quimbi said at `as_of`, in shares of the head starts (see ordering.Advice). None: nothing of this."""
+
+    as_of: datetime
+    value: int | None = None
+    churn: int | None = None
+    sentiment: int | None = None
+
+    @property
+    def shares(self) -> dict[str, int]:
+        """Those that it said something of."""
+        said = {"value": self.value, "churn": self.churn, "sentiment": self.sentiment}
+        return {name: share for name, share in said.items() if share is not None}
 
 
 def promise(ends: Mapping[int, datetime | None]) -> None:
@@ -115,6 +134,48 @@ def lift_all(ticket_ids: Sequence[int], *, now: datetime) -> int:
     return len(tickets)
 
 
+def advise(told: Mapping[int, Told], *, now: datetime) -> int:
+    """Ranks each of the unfinished tickets by what Quimbi said of it; returns how many ranks that changed.
+
+    Locks them in the order of their ids. What is not told stays until it expires, and with what stays the rest expires.
+    """
+    with transaction.atomic():
+        unfinished = Ticket.objects.unfinished().filter(pk__in=told).order_by("pk")
+        tickets = _read(unfinished.select_for_update(of=("self",)))
+        before = {ticket.pk: (ticket.rank_at, *_advice_of(ticket)) for ticket in tickets}
+        for ticket in tickets:
+            _take(ticket, told[ticket.pk])
+            ticket.rerank()
+        _write(ticket for ticket in tickets if before[ticket.pk] != (ticket.rank_at, *_advice_of(ticket)))
+    return sum(before[ticket.pk][0] != ticket.rank_at for ticket in tickets)
+
+
+def drop_expired_advice(*, now: datetime, limit: int) -> int:
+    """Takes from tickets what Quimbi said of them too long ago, in batches; returns how many there were."""
+    dropped = 0
+    while dropped < limit:
+        with transaction.atomic():
+            expired = Ticket.objects.filter(rank_expires_at__lte=now).order_by("rank_expires_at", "pk")
+            tickets = _read(expired.select_for_update(of=("self",), skip_locked=True)[:BATCH])
+            for ticket in tickets:
+                _set_advice(ticket, NO_ADVICE, None)
+            _write(tickets)
+        if not tickets:
+            break
+        dropped += len(tickets)
+    return dropped
+
+
+def drop_advice(ticket_ids: Sequence[int]) -> None:
+    """Takes from the tickets whatever Quimbi said."""
+    with transaction.atomic():
+        advised = Ticket.objects.filter(pk__in=ticket_ids, rank_expires_at__isnull=False).order_by("pk")
+        tickets = _read(advised.select_for_update(of=("self",)))
+        for ticket in tickets:
+            _set_advice(ticket, NO_ADVICE, None)
+        _write(tickets)
+
+
 def rerank(*, after: int = 0) -> tuple[int, int] | None:
     """Ranks the next unfinished tickets behind id `after` that were ranked by other weights than those in force;
     returns the id to go on from and how many there were, None at the end.
@@ -143,6 +204,25 @@ def preview(wanted: Weights, *, most: int) -> Preview:
         before=list(unfinished.order_by("rank_at", "pk").values_list("pk", flat=True)[:most]),
         after=[pk for _, pk in heapq.nsmallest(most, ranked)],
     )
+
+
+def _take(ticket: Ticket, told: Told) -> None:
+    had, new = asdict(ticket.advice), told.shares
+    advice = Advice(**(had | new))
+    stays = any(had[name] for name in had.keys() - new.keys())
+    older = stays and ticket.advised_at is not None and ticket.advised_at < told.as_of
+    _set_advice(ticket, advice, ticket.advised_at if older else told.as_of)
+
+
+def _set_advice(ticket: Ticket, advice: Advice, as_of: datetime | None) -> None:
+    """Advice that moves nothing is none."""
+    ticket.advice_value, ticket.advice_churn, ticket.advice_sentiment = advice.value, advice.churn, advice.sentiment
+    ticket.advised_at = as_of if advice else None
+    ticket.rank_expires_at = as_of + settings.RANK_ADVICE_FOR if advice and as_of else None
+
+
+def _advice_of(ticket: Ticket) -> tuple[Any, ...]:
+    return tuple(getattr(ticket, name) for name in ADVISED)
 
 
 def _read(tickets: TicketQuerySet) -> list[Ticket]:

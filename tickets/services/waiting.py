@@ -9,10 +9,10 @@ from datetime import datetime
 
 from django.db.models import Q
 
-from agents.enums import Availability
+from agents.enums import Availability, Role
 from agents.models import Agent, Specialization
 from supportdesk.core.actor import Actor
-from tickets.enums import Status, Trigger
+from tickets.enums import AssignmentReason, Status, Trigger
 from tickets.matching import ONE, unfit
 from tickets.models import Ticket
 from tickets.models.ticket import TicketQuerySet
@@ -39,6 +39,21 @@ def serve_customer(*, ticket_id: int, by: Actor, now: datetime) -> None:
 def serve_reopened(*, ticket_id: int, by: Actor, now: datetime) -> None:
     """As for a customer who waits: what was done and is open again is not left with somebody who is not there."""
     assignment.reassign(ticket_id=ticket_id, when=_is_left_alone, trigger=Trigger.REOPENED, by=by, now=now)
+
+
+def serve_valuable(*, ticket_id: int, by: Actor, now: datetime) -> None:
+    """Gives a ticket that turned out to be a VIP's to a senior who can take it, while nobody has answered: once, and
+    never one that somebody was given by hand.
+    """
+
+    def misplaced(ticket: Ticket) -> bool:
+        owner = ticket.assignee
+        if not ticket.advice.is_vip or owner is None or owner.role == Role.SENIOR or ticket.first_response_at:
+            return False
+        only = list(ticket.assignments.values_list("reason", flat=True)[:2]) == [AssignmentReason.AUTO]
+        return only and _has_senior(ticket, now=now)
+
+    assignment.reassign(ticket_id=ticket_id, when=misplaced, trigger=Trigger.VALUED, by=by, now=now)
 
 
 def look_again(*, ticket_id: int, moved: bool, by: Actor, now: datetime) -> None:
@@ -143,3 +158,8 @@ def _is_left_alone(ticket: Ticket) -> bool:
     if owner is None:
         return ticket.queued_at is None
     return not owner.is_active or owner.availability == Availability.OFFLINE
+
+
+def _has_senior(ticket: Ticket, *, now: datetime) -> bool:
+    need = candidates.need_of(ticket, now=now)
+    return any(who.senior and unfit(need, who) is None for who in candidates.for_ticket(ticket).values())

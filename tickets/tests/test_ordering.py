@@ -9,7 +9,20 @@ from hypothesis import strategies as st
 
 from tickets import weights as known_weights
 from tickets.enums import Priority, Status
-from tickets.ordering import BEGIN, NUMBER, ZERO, Part, Rank, Standing, Weights, deciding, rank
+from tickets.ordering import (
+    BEGIN,
+    NUMBER,
+    WHOLE,
+    ZERO,
+    Advice,
+    Part,
+    Rank,
+    Standing,
+    Weights,
+    deciding,
+    rank,
+    value_of,
+)
 from tickets.status import DONE
 
 NOON = datetime(2026, 11, 2, 12, 0, tzinfo=UTC)
@@ -18,6 +31,7 @@ WEIGHTS = known_weights.current()
 URGENCY = [Priority.LOW, Priority.NORMAL, Priority.HIGH, Priority.URGENT]
 moments = st.datetimes(datetime(1990, 1, 1), datetime(2080, 1, 1), timezones=st.just(UTC))
 spans = st.timedeltas(ZERO, timedelta(days=30))
+shares = st.integers(0, WHOLE)
 standings = st.builds(
     Standing,
     status=st.sampled_from(Status),
@@ -27,6 +41,7 @@ standings = st.builds(
     promised_at=st.none() | moments,
     vip=st.booleans(),
     lift=spans,
+    advice=st.builds(Advice, value=shares, churn=shares, sentiment=shares),
 )
 
 
@@ -38,7 +53,7 @@ def all_weights(draw: st.DrawFn) -> Weights:
         "version": draw(st.integers(1, 100)),
         "patience": dict(zip(Priority.values, patience, strict=True)),
         "vip": draw(st.integers(0, most)),
-        "alert": draw(st.integers(0, most)),
+        **{name: draw(st.integers(0, most)) for name in ("alert", "churn", "sentiment")},
         "most": most,
     }
     return known_weights.read(data)
@@ -101,6 +116,22 @@ def test_head_starts_are_bounded_each_and_together() -> None:
     assert both.parts == {Part.PATIENCE: 8 * HOUR, Part.VIP: -HOUR, Part.ALERT: -10 * MINUTE}
 
 
+def test_what_quimbi_says_is_a_bounded_head_start_for_each_reason() -> None:
+    assert rank_at(standing(advice=Advice(churn=500))) == NOON + 8 * HOUR - 15 * MINUTE
+    assert rank_at(standing(advice=Advice(sentiment=WHOLE))) == NOON + 8 * HOUR - 30 * MINUTE
+    assert rank_at(standing(advice=Advice(value=500))) == NOON + 8 * HOUR - 30 * MINUTE
+    assert rank_at(standing(advice=Advice(value=900), vip=True)) == NOON + 7 * HOUR  # one reason, not two
+    everything = standing(vip=True, lift=HOUR, advice=Advice(churn=WHOLE, sentiment=WHOLE))
+    assert rank_at(everything) == NOON + 8 * HOUR - WEIGHTS.most  # and what is known here comes first
+    assert Part.CHURN not in rank(everything, WEIGHTS).parts
+
+
+def test_worth_grows_less_and_less() -> None:
+    worth = [value_of(amount, vip_from=2_000.0) for amount in (-5.0, 0.0, 500.0, 1_999.0, 2_000.0, 8_000.0, 10.0**12)]
+    assert worth == [0, 0, 200, 499, 500, 800, 999]
+    assert Advice(value=value_of(2_000.0, vip_from=2_000.0)).is_vip
+
+
 def test_a_done_ticket_ranks_by_its_latest_activity_first() -> None:
     old, new = (
         standing(status=Status.CLOSED, waiting_since=None, last_activity_at=NOON + timedelta(days=days))
@@ -117,6 +148,9 @@ def test_a_done_ticket_ranks_by_its_latest_activity_first() -> None:
         ({"promised_at": NOON + HOUR}, {}, Part.PROMISE),
         ({"vip": True}, {}, Part.VIP),
         ({"lift": HOUR}, {}, Part.ALERT),
+        ({"advice": Advice(value=300)}, {}, Part.VALUE),
+        ({"advice": Advice(churn=300)}, {}, Part.CHURN),
+        ({"advice": Advice(sentiment=300)}, {}, Part.SENTIMENT),
         ({"priority": Priority.URGENT}, {"priority": Priority.HIGH, "waiting_since": NOON - HOUR}, Part.EMERGENCY),
         ({}, {"status": Status.PENDING}, Part.PARKED),
         ({"status": Status.PENDING}, {"status": Status.CLOSED, "waiting_since": None}, BEGIN),
@@ -155,6 +189,10 @@ def test_raising_any_urgency_never_lowers_a_ticket(
         (replace(ticket, priority=URGENCY[step]), replace(ticket, priority=URGENCY[step + 1])),
         (replace(ticket, vip=False), replace(ticket, vip=True)),
         (ticket, replace(ticket, lift=ticket.lift + span)),
+        *(
+            (ticket, replace(ticket, advice=replace(ticket.advice, **{name: WHOLE})))
+            for name in ("value", "churn", "sentiment")
+        ),
         (replace(ticket, promised_at=moment + span), replace(ticket, promised_at=moment)),
         (replace(ticket, promised_at=None), replace(ticket, promised_at=moment)),
         (replace(ticket, waiting_since=moment + span), replace(ticket, waiting_since=moment)),
