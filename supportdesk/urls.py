@@ -10,7 +10,8 @@ from agents.api.keys import ApiKeyViewSet
 from agents.api.stream import StreamViewSet
 from agents.api.views import AgentViewSet, LoginViewSet
 from customers.api.privacy import PrivacyViewSet
-from customers.api.views import CustomerViewSet
+from customers.api.views import CustomerViewSet, OrderViewSet
+from quimbi.api.views import CustomerInsightViewSet, DraftViewSet, RecommendationViewSet, ReportViewSet
 from sla.api.views import (
     ApplicationViewSet,
     AtRiskViewSet,
@@ -71,12 +72,18 @@ urlpatterns = [
     path("api/agents/<id:pk>/queue", AgentQueueViewSet.as_view({"get": "list"})),
     path("api/agents/<id:pk>/ws-ticket", AgentViewSet.as_view({"post": "ws_ticket"})),
     path("api/agents/<id:pk>/stream", StreamViewSet.as_view({"get": "follow"})),
+    path("api/ai/customers/<id:pk>/churn", CustomerInsightViewSet.as_view({"get": "churn"})),
+    path("api/ai/customers/<id:pk>/dna", CustomerInsightViewSet.as_view({"get": "dna"})),
+    path("api/ai/report", ReportViewSet.as_view({"get": "retrieve"})),
+    path("api/ai/tickets/<id:pk>/draft", DraftViewSet.as_view({"get": "retrieve", "post": "create"})),
+    path("api/ai/tickets/<id:pk>/recommend", RecommendationViewSet.as_view({"get": "retrieve"})),
     path("api/api-keys", ApiKeyViewSet.as_view(collection)),
     path("api/api-keys/<id:pk>", ApiKeyViewSet.as_view({"delete": "destroy"})),
     path("api/customers", CustomerViewSet.as_view(collection)),
     path("api/customers/<id:pk>", CustomerViewSet.as_view({"get": "retrieve", "patch": "partial_update"})),
     path("api/customers/<id:pk>/erase", PrivacyViewSet.as_view({"post": "erase"})),
     path("api/customers/<id:pk>/export", PrivacyViewSet.as_view({"get": "export"})),
+    path("api/customers/<id:pk>/orders", OrderViewSet.as_view({"get": "list"})),
     path("api/customers/<id:pk>/tickets", CustomerTicketsViewSet.as_view({"get": "list"})),
     path("api/sla/applications/<id:pk>", ApplicationViewSet.as_view({"get": "retrieve"})),
     path("api/sla/at-risk", AtRiskViewSet.as_view({"get": "list"})),

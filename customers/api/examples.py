@@ -1,5 +1,7 @@
 """What the API documentation shows."""
 
+from quimbi.api.examples import DNA
+
 CREATE = {
     "name": "Zoë Brandt",
     "email": "zoe@example.com",
@@ -24,6 +26,21 @@ CUSTOMER = {
     "version": 1,
     "created_at": "2026-11-24T09:12:44Z",
     "updated_at": "2026-11-24T09:12:44Z",
+}
+DETAIL = CUSTOMER | {"dna": DNA}
+ORDER = {
+    "id": 31,
+    "source": "shopify",
+    "external_id": "5541239873241",
+    "number": "#1043",
+    "payment": "paid",
+    "fulfilment": "fulfilled",
+    "total": 84.9,
+    "currency": "EUR",
+    "items": [{"name": "Kettle", "quantity": 1, "product_id": "8812", "category": "Kitchen", "price": "84.90"}],
+    "parcels": [{"carrier": "DHL", "number": "00340434161094042557", "url": "https://parcels.example.com/42557"}],
+    "ordered_at": "2026-11-20T18:02:00Z",
+    "cancelled_at": None,
 }
 UPDATE = {"phone": None, "language": "en"}
 ERASED = CUSTOMER | {

@@ -5,7 +5,8 @@ from typing import Any
 from rest_framework import serializers
 
 from customers.enums import IdentitySource, Tier
-from customers.models import Customer, ExternalIdentity
+from customers.models import Customer, ExternalIdentity, Order
+from quimbi.api.serializers import DnaInsight
 from supportdesk.core.api import fields
 
 TIER_HELP = "Set by supervisors and administrators only."
@@ -63,6 +64,46 @@ class CustomerOut(serializers.Serializer[Customer]):
     version = serializers.IntegerField()
     created_at = serializers.DateTimeField()
     updated_at = serializers.DateTimeField()
+
+
+class DnaPart(DnaInsight):
+    """From the context's `dna`."""
+
+    def get_attribute(self, instance: Any) -> Any:
+        return self.context["dna"]
+
+
+class CustomerDetail(CustomerOut):
+    dna = DnaPart(help_text="What Quimbi makes of them.")
+
+
+class ItemOut(serializers.Serializer[Any]):
+    name = serializers.CharField()
+    quantity = serializers.IntegerField()
+    product_id = serializers.CharField(allow_null=True)
+    category = serializers.CharField(allow_null=True)
+    price = serializers.CharField(allow_null=True, help_text="Of one, as a decimal number.")
+
+
+class ParcelOut(serializers.Serializer[Any]):
+    carrier = serializers.CharField()
+    number = serializers.CharField()
+    url = serializers.CharField()
+
+
+class OrderOut(serializers.Serializer[Order]):
+    id = serializers.IntegerField()
+    source = serializers.ChoiceField(choices=IdentitySource.choices)  # type: ignore[assignment]
+    external_id = serializers.CharField()
+    number = serializers.CharField(help_text="What the shop calls it, or empty.")
+    payment = serializers.CharField(help_text="The shop's word, or empty.")
+    fulfilment = serializers.CharField(help_text="The shop's word, or empty.")
+    total = serializers.DecimalField(max_digits=19, decimal_places=4)
+    currency = serializers.CharField(help_text="ISO 4217.")
+    items = ItemOut(many=True)
+    parcels = ParcelOut(many=True)
+    ordered_at = serializers.DateTimeField()
+    cancelled_at = serializers.DateTimeField(allow_null=True)
 
 
 class CustomerName(serializers.Serializer[Any]):

@@ -1,6 +1,7 @@
 """Customers. Their tickets are served by tickets.api."""
 
-from typing import ClassVar
+from collections.abc import Sequence
+from typing import Any, ClassVar
 
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -9,12 +10,15 @@ from agents.enums import EVERY_ROLE, Scope
 from customers import audit, services
 from customers.api import examples
 from customers.api.filters import CustomerFilter
-from customers.api.serializers import CustomerCreate, CustomerOut, CustomerUpdate
-from customers.models import Customer, CustomerQuerySet
+from customers.api.serializers import CustomerCreate, CustomerDetail, CustomerOut, CustomerUpdate, OrderOut
+from customers.models import Customer, CustomerQuerySet, Order
+from quimbi.service import Purpose
+from supportdesk.core.api import trimming
 from supportdesk.core.api.pagination import Ordering
 from supportdesk.core.api.schema import operation
 from supportdesk.core.api.views import ApiViewSet, expected_version, versioned
-from supportdesk.core.errors import StaleVersion
+from supportdesk.core.errors import NotFound, StaleVersion
+from tickets.services import advising
 
 
 class CustomerViewSet(ApiViewSet):
@@ -62,9 +66,9 @@ class CustomerViewSet(ApiViewSet):
         customer = services.create_customer(**data, identities=identities, by=self.actor, now=self.now)
         return versioned(CustomerOut(customer).data, customer.version, status=201)
 
-    @operation("Get a customer", returns=CustomerOut, example=examples.CUSTOMER)
+    @operation("Get a customer", returns=CustomerDetail, example=examples.DETAIL)
     def retrieve(self, request: Request, pk: int) -> Response:
-        answer = self.found(self._visible().filter(pk=pk), CustomerOut)
+        answer = self.found(self._visible().filter(pk=pk), CustomerDetail)
         audit.record_read(customer_id=pk, through="record", by=self.actor, now=self.now)
         return answer
 
@@ -89,5 +93,30 @@ class CustomerViewSet(ApiViewSet):
             audit.record_read(customer_id=pk, through="record", by=by, now=now)  # what changes nothing is a reading
         return versioned(CustomerOut(customer).data, customer.version)
 
+    def beside(self, rows: Sequence[Any]) -> dict[str, Any]:
+        """Of a list, nothing: it never waits for Quimbi."""
+        if self.action != "retrieve":
+            return {}
+        wanted = trimming.wanted_of(self.request, CustomerDetail())
+        if wanted is not None and "dna" not in wanted:
+            return {}
+        pk: int = rows[0].pk
+        return {"dna": advising.insights_of([pk], purpose=Purpose.REQUEST)[pk].dna}
+
     def _visible(self) -> CustomerQuerySet:
         return Customer.objects.visible_to(self.actor).prefetch_related("identities")
+
+
+class OrderViewSet(ApiViewSet):
+    allowed: ClassVar = {"list": EVERY_ROLE | {Scope.CUSTOMERS_READ}}
+    orderings: ClassVar = {"-ordered_at": Ordering("ordered_at", descending=True)}
+    queryset = Order.objects.none()
+
+    @operation("List a customer's orders", returns=OrderOut(many=True), example=examples.ORDER)
+    def list(self, request: Request, pk: int) -> Response:
+        """As their shop told them last, the newest first."""
+        if not Customer.objects.visible_to(self.actor).filter(pk=pk).exists():
+            raise NotFound
+        answer = self.page(Order.objects.filter(customer=pk), OrderOut)
+        audit.record_read(customer_id=pk, through="orders", by=self.actor, now=self.now)
+        return answer

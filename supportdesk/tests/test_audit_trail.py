@@ -20,6 +20,7 @@ from agents.models import Agent, ApiKey, Department, Specialization
 from agents.tests.builders import PASSWORD, SYSTEM, actor_of, make_agent, make_key
 from customers.models import Customer
 from customers.tests.builders import make_customer
+from quimbi.sandbox import Sandbox
 from sla.models import Calendar, SLAAlert
 from sla.services import applying, policies, simulating
 from sla.tests.builders import make_policy, minutes, raise_due
@@ -58,7 +59,7 @@ class World(NamedTuple):
 
 
 @pytest.fixture
-def world() -> World:
+def world(quimbi: Sandbox) -> World:
     me = make_agent(role="admin", email="admin@example.com")
     browser = Client(raise_request_exception=False)
     browser.force_login(me)
@@ -128,6 +129,26 @@ READS: dict[str, tuple[Read, list[tuple[str, str]]]] = {
         lambda w: f"/api/customers/{w.customer.pk}/export",
         [("customer.read", "export")],
     ),
+    "api/customers/<id:pk>/orders": (
+        lambda w: f"/api/customers/{w.customer.pk}/orders",
+        [("customer.read", "orders")],
+    ),
+    "api/ai/customers/<id:pk>/churn": (
+        lambda w: f"/api/ai/customers/{w.customer.pk}/churn",
+        [("customer.read", "insights")],
+    ),
+    "api/ai/customers/<id:pk>/dna": (
+        lambda w: f"/api/ai/customers/{w.customer.pk}/dna",
+        [("customer.read", "insights")],
+    ),
+    "api/ai/tickets/<id:pk>/draft": (
+        lambda w: f"/api/ai/tickets/{w.ticket.pk}/draft",
+        [("customer.read", "draft")],
+    ),
+    "api/ai/tickets/<id:pk>/recommend": (
+        lambda w: f"/api/ai/tickets/{w.ticket.pk}/recommend",
+        [("customer.read", "insights")],
+    ),
     "api/customers/<id:pk>/tickets": (
         lambda w: f"/api/customers/{w.customer.pk}/tickets",
         [("customer.read", "history")],
@@ -154,6 +175,7 @@ NOT_READS: dict[str, Read] = {
     "api/tickets": lambda w: "/api/tickets",
     "api/tickets/unassigned": lambda w: "/api/tickets/unassigned",
     "api/agents/<id:pk>/queue": lambda w: f"/api/agents/{w.me.pk}/queue",
+    "api/ai/report": lambda w: "/api/ai/report",
     "api/sla/at-risk": lambda w: "/api/sla/at-risk",
     "api/sla/breaches": lambda w: "/api/sla/breaches",
     "api/sla/dashboard": lambda w: "/api/sla/dashboard",
@@ -449,6 +471,10 @@ WRITES: dict[tuple[str, str], tuple[Ask, list[str]]] = {
     ("POST", "api/sla/policies/<id:pk>/simulate"): (
         lambda w: (f"/api/sla/policies/{w.ids['policy']}/simulate", {"days": 7}),
         ["sla_policy.simulation_begun"],
+    ),
+    ("POST", "api/ai/tickets/<id:pk>/draft"): (
+        lambda w: (f"/api/ai/tickets/{w.ticket.pk}/draft", {"tone": "formal"}),
+        ["customer.read"],
     ),
     ("POST", "api/topic-alerts"): (
         lambda w: ("/api/topic-alerts", {"phrase": MARK, "minutes": 30, "ends_at": tomorrow()}),

@@ -1,6 +1,7 @@
 """What the API documentation shows."""
 
 from customers.api.examples import CUSTOMER
+from quimbi.api.examples import INSIGHTS
 from sla.api.examples import STATUS as SLA_STATUS
 
 CREATE = {
@@ -52,7 +53,7 @@ ASSIGNMENT = {
     "reason": "manual",
     "assigned_at": "2026-11-24T09:13:02Z",
 }
-DETAIL = {"ticket": FULL, "customer": CUSTOMER, "assignment": ASSIGNMENT, "sla": SLA_STATUS, "ai_insights": None}
+DETAIL = {"ticket": FULL, "customer": CUSTOMER, "assignment": ASSIGNMENT, "sla": SLA_STATUS, "ai_insights": INSIGHTS}
 UNASSIGNED_ROW = ROW | {"assignee": None, "queued_at": "2026-11-24T09:12:45Z"}
 ASSIGN = {"agent_id": 7}
 TRANSFER = {"from_agent_id": 7, "agent_id": 9, "reason": "Needs somebody who reads the carrier's reports."}
@@ -122,6 +123,7 @@ MESSAGE = {
     "external_id": None,
     "created_at": "2026-11-24T09:20:10Z",
 }
+HEARD = MESSAGE | {"sentiment": None}
 MESSAGE_CREATE = {"body": MESSAGE["body"]}
 POSTED = MESSAGE | {"follow_up": False}
 NOTE = {
@@ -173,10 +175,11 @@ RANK_PARTS = {
     "sentence": "Its customer has waited since 2026-11-24 09:12 UTC. That is too long after 2 h, as its priority is "
     "high. Its customer is a VIP: 1 h earlier.",
     "stale": False,
+    "advice": "fresh",
 }
 RANK = RANK_PARTS | {
     "ticket_id": 123,
-    "weights_version": 1,
+    "weights_version": 2,
     "ahead": None,
     "behind": {
         "ticket_id": 119,

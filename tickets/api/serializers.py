@@ -10,6 +10,7 @@ from agents.enums import Scope
 from agents.models import Agent, Department
 from customers.api.serializers import CustomerName, CustomerOut
 from customers.models import Customer
+from quimbi.api.serializers import InsightsOut, SentimentInsight
 from sla.api.status import StatusOut
 from supportdesk.core.actor import Actor, ActorKind
 from supportdesk.core.api import fields
@@ -17,7 +18,7 @@ from supportdesk.core.models import Event
 from tickets import decisions
 from tickets.api.filters import TicketFilter
 from tickets.enums import AssignmentReason, Category, Channel, DecisionOutcome, Priority, Sender, Status, Trigger
-from tickets.explaining import Explanation, Step, between
+from tickets.explaining import AdviceState, Explanation, Step, between
 from tickets.matching import ONE
 from tickets.models import Assignment, AssignmentDecision, Attachment, Message, Note, SavedView, Ticket
 from tickets.models.ticket import MAX_TAG_LENGTH, MAX_TAGS
@@ -247,6 +248,11 @@ class RankParts(serializers.Serializer[Explanation]):
     stale = serializers.BooleanField(
         help_text="The order knows it by other weights still, until `rerank` has come to it."
     )
+    advice = serializers.ChoiceField(
+        choices=[(state.value, state.value) for state in AdviceState],
+        help_text="Of what Quimbi says: `fresh`, `stale` (it counts until it expires), or `absent`, and then the order "
+        "is what it would be without Quimbi.",
+    )
 
 
 class RankInList(RankParts):
@@ -388,7 +394,9 @@ class TicketDetail(serializers.Serializer[Any]):
     customer = CustomerOut(allow_null=True, help_text="Null for an API key without `customers:read`.")
     assignment = AssignmentOut(allow_null=True, help_text="The present one.")
     sla = StatusOut(allow_null=True, help_text="What was promised; null for imported tickets.")
-    ai_insights = serializers.JSONField(allow_null=True, help_text="Not fetched yet: null.")
+    ai_insights = InsightsOut(
+        allow_null=True, help_text="What Quimbi says of the customer; null for an API key without `customers:read`."
+    )
 
 
 class TicketDecided(TicketDetail):
@@ -428,6 +436,21 @@ class MessageOut(serializers.Serializer[Message]):
     source = serializers.CharField()  # type: ignore[assignment]
     external_id = serializers.CharField(allow_null=True)
     created_at = serializers.DateTimeField()
+
+
+class SentimentPart(SentimentInsight):
+    """Of the row, from the context's `sentiments`; null for what no customer wrote."""
+
+    def get_attribute(self, instance: Any) -> Any:
+        return self.context["sentiments"].get(instance.pk)
+
+
+class HeardMessage(MessageOut):
+    sentiment = SentimentPart(
+        allow_null=True,
+        help_text="How Quimbi says the customer felt, where its dialect says such things and was asked by now; null "
+        "for what no customer wrote.",
+    )
 
 
 class MessagePosted(MessageOut):

@@ -16,6 +16,7 @@ from agents.enums import EVERY_ROLE, Role, Scope
 from agents.models import Agent
 from customers.audit import record_read
 from customers.services import Erased
+from quimbi import service as quimbi
 from supportdesk.core import kept
 from supportdesk.core.actor import ActorKind
 from supportdesk.core.api import trimming
@@ -35,6 +36,7 @@ from tickets.api.serializers import (
     BulkUpdate,
     EventOut,
     FoundTicket,
+    HeardMessage,
     MessageCreate,
     MessageOut,
     MessagePosted,
@@ -138,7 +140,8 @@ class TicketViewSet(ApiViewSet):
         if parameters.get("ordering", "rank") != "rank":
             raise InvalidInput.on("explain", "Explains the order of work; leave the ordering out.", "out_of_place")
         decided = {behind.pk: str(between(ahead, behind)[0]) for ahead, behind in pairwise(rows)}
-        return {"ranks": {ticket.pk: explain(ticket) for ticket in rows}, "decided_by": decided}
+        now = self.now
+        return {"ranks": {ticket.pk: explain(ticket, now=now) for ticket in rows}, "decided_by": decided}
 
     def _highlights(self, rows: Sequence[Any]) -> dict[str, Any]:
         wanted = trimming.wanted_of(self.request, FoundTicket())
@@ -183,10 +186,11 @@ class TicketViewSet(ApiViewSet):
         wanted = trimming.wanted_of(request, TicketDetail())
         with_customer = self.actor.may(Scope.CUSTOMERS_READ) and (wanted is None or "customer" in wanted)
         detail = selectors.detail(ticket_id=pk, actor=self.actor, identities=with_customer)
-        if with_customer or tells_of_customer(wanted):
+        if tells_of_customer(wanted, self.actor):
             customer_id = detail.ticket.customer_id
             record_read(customer_id=customer_id, through="ticket", by=self.actor, now=self.now, ticket_id=pk)
-        return versioned(represent(detail, self.actor, wanted, now=self.now), detail.ticket.version)
+        body = represent(detail, self.actor, wanted, now=self.now, ask_quimbi=True)
+        return versioned(body, detail.ticket.version)
 
     @operation(
         "Change a ticket",
@@ -270,9 +274,13 @@ class MessageViewSet(OnTicketViewSet):
     queryset = Message.objects.none()
     through = "messages"
 
-    @operation("List a ticket's messages", returns=MessageOut(many=True), example=examples.MESSAGE)
+    @operation("List a ticket's messages", returns=HeardMessage(many=True), example=examples.HEARD)
     def list(self, request: Request, pk: int) -> Response:
-        return self.page_of_ticket(selectors.messages(ticket_id=pk, actor=self.actor), MessageOut, pk)
+        return self.page_of_ticket(selectors.messages(ticket_id=pk, actor=self.actor), HeardMessage, pk)
+
+    def beside(self, rows: Sequence[Any]) -> dict[str, Any]:
+        written = [message.pk for message in rows if message.sender == Sender.CUSTOMER]
+        return {"sentiments": quimbi.known_sentiments(written)}
 
     @operation(
         "Add a message",
@@ -313,7 +321,7 @@ class RankViewSet(ApiViewSet):
         refuse_unknown(request, ())
         ranked = selectors.ranked(ticket_id=pk, actor=self.actor)
         serializer = RankOut(context={"ranked": ranked})
-        return versioned(serializer.to_representation(explain(ranked.ticket)), ranked.ticket.version)
+        return versioned(serializer.to_representation(explain(ranked.ticket, now=self.now)), ranked.ticket.version)
 
 
 class NoteViewSet(OnTicketViewSet):

@@ -106,18 +106,20 @@ class ApiViewSet(viewsets.GenericViewSet[Any]):
         return StrictFilterBackend().filter_parts(self.request, parts, self)
 
     def beside(self, rows: Sequence[Any]) -> dict[str, Any]:
-        """What the serializer of a page needs to know beside its rows."""
+        """What the serializer of a page, or of the one row that is asked for, needs to know beside it."""
         return {}
 
     def found(self, queryset: QuerySet[Any], serializer_class: type[serializers.BaseSerializer[Any]]) -> Response:
         """The one row of the queryset, trimmed to `?fields=`, with its version. Raises NotFound."""
         refuse_unknown(self.request, {trimming.PARAMETER})
-        serializer = serializer_class(context={"actor": self.actor})
+        context: dict[str, Any] = {"actor": self.actor}
+        serializer = serializer_class(context=context)
         wanted = trimming.wanted_of(self.request, serializer)
         trimming.trim(serializer, wanted)
         row = trimming.narrow(queryset, serializer, wanted, keep={"version"}).first()
         if row is None:
             raise NotFound
+        context |= self.beside([row])
         return versioned(serializer.to_representation(row), row.version)
 
 

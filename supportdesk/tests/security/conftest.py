@@ -3,13 +3,20 @@
 from collections.abc import Iterator
 
 import pytest
+from django.test import override_settings
 from pytest_django.plugin import DjangoDbBlocker
 
+from quimbi.sandbox import Sandbox
 from supportdesk.tests.security import world as worlds
 from supportdesk.tests.security.world import World
 
 
 @pytest.fixture(scope="module")
 def world(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[World]:
-    with django_db_blocker.unblock(), worlds.built() as world:
+    with (
+        Sandbox() as quimbi,
+        override_settings(QUIMBI_BASE_URL=quimbi.url, QUIMBI_API_KEY=quimbi.key),
+        django_db_blocker.unblock(),
+        worlds.built() as world,
+    ):
         yield world

@@ -43,6 +43,13 @@ GET    api/agents/<id:pk>/stream                                          421   
 GET    api/agents/<id:pk>/queue                                           200      - -   + ? + + ? +  ? ? ? . . . +
 GET    api/agents/available                                               200      - -   + + + + + +  . . . . . + +
 
+GET    api/ai/customers/<id:pk>/churn                                     200      - -   + ? + + ? +  . . . + + . +
+GET    api/ai/customers/<id:pk>/dna                                       200      - -   + ? + + ? +  . . . + + . +
+GET    api/ai/tickets/<id:pk>/draft                                       200      - -   + ? + + ? +  . . . . . . .
+POST   api/ai/tickets/<id:pk>/draft                                       200      - -   + ? + + ? +  . . . . . . .  {"tone": "formal"}
+GET    api/ai/tickets/<id:pk>/recommend                                   200      - -   + ? + + ? +  . . . . . . .
+GET    api/ai/report                                                      200      - -   . . . + + +  . . . . . . .
+
 GET    api/api-keys                                                       200      - -   . . . . . +  . . . . . . .
 POST   api/api-keys                                                       201      - -   . . . . . +  . . . . . . .  {"name": "New", "scopes": ["tickets:read"], "expires_at": "$soon"}
 DELETE api/api-keys/<id:pk>                                               204      - -   . . . . . +  . . . . . . .
@@ -53,6 +60,7 @@ GET    api/customers/<id:pk>                                              200   
 PATCH  api/customers/<id:pk>                                              200      - -   + ? + + ? +  . . . . + . +  {"language": "fr"}
 POST   api/customers/<id:pk>/erase                                        200      - -   . . . . . +  . . . . . . .  {"confirm": "erase"}
 GET    api/customers/<id:pk>/export                                       200      - -   . . . . . +  . . . . . . .
+GET    api/customers/<id:pk>/orders                                       200      - -   + ? + + ? +  . . . + + . +
 GET    api/customers/<id:pk>/tickets                                      200      - -   + ? + + ? +  ? ? ? . . . +
 
 GET    api/sla/policies                                                   200      - -   + + + + + +  + + + . . . +
