@@ -34,6 +34,9 @@ CONTROLS = [
     ("quimbi", "let-through", {"raised"}),
     ("quimbi", "as-if-fresh", {"dishonest"}),
     ("quimbi", "each-for-themselves", {"analyze_calls"}),
+    ("pages", "raise", {"not_200"}),
+    ("pages", "make-up", {"made_up"}),
+    ("day", "look-away", {"asking_ahead_pays"}),
 ]
 
 

@@ -7,6 +7,7 @@ from django.utils import timezone
 from agents.models import Agent, Department
 from agents.tests.builders import make_agent, make_department, make_key
 from customers.tests.builders import make_customer
+from quimbi import shared
 from supportdesk.tests.client import Api
 from tickets.enums import Status
 from tickets.models import Ticket
@@ -40,6 +41,14 @@ def make_tickets(count: int, department: Department | None) -> list[Ticket]:
     for ticket in tickets:
         ticket.rerank()
     return Ticket.objects.bulk_create(tickets)
+
+
+def forget_quimbi() -> None:
+    """What it said, whether it was well, and how much was asked of it."""
+    redis = shared.redis()
+    for pattern in ("quimbi:*", "breaker:*"):
+        for key in redis.scan_iter(match=pattern):
+            redis.delete(key)
 
 
 def api(key: str) -> Api:
