@@ -13,6 +13,7 @@ from django.conf import settings
 from agents import handlers as agents
 from agents.events import AgentAvailabilityChanged, AgentRoleChanged, AgentUpdated, DepartmentRenamed
 from customers.events import CustomerErased, CustomerUpdated
+from integrations import handlers as integrations
 from sla import handlers as sla
 from sla.events import ApplicationBegun, SimulationBegun, SLABreached, SLAWarned
 from supportdesk.core.events import After, DomainEvent, Reactions
@@ -36,7 +37,7 @@ REACTIONS: Mapping[type[DomainEvent], Reactions] = {
     ),
     ApplicationBegun: Reactions(durable=(sla.apply_policy,)),
     CustomerErased: Reactions(
-        within=(tickets.erase_conversations, sla.erase_reasons),
+        within=(integrations.erase_receipts, tickets.erase_conversations, sla.erase_reasons),
         durable=(tickets.follow_erasure,),
     ),
     CustomerUpdated: Reactions(within=(tickets.forget_lists,), durable=(tickets.follow_change,)),

@@ -21,12 +21,18 @@ _quiet_until = 0.0
 
 def wake(ids: Sequence[int]) -> None:
     """Hints at these deliveries. Never raises, and takes at most 0.3 s when Redis does not answer."""
+    if ids:
+        hint(TASK, ids=list(ids))
+
+
+def hint(task: str, **arguments: Any) -> None:
+    """Has a worker run the task, if it hears of it. Never raises, and takes at most 0.3 s."""
     global _quiet_until
-    if not ids or time.monotonic() < _quiet_until:
+    if time.monotonic() < _quiet_until:
         return
     try:
         with producers[_connection()].acquire(block=True, timeout=TIMEOUT_SECONDS) as producer:
-            current_app.send_task(TASK, kwargs={"ids": list(ids)}, producer=producer, retry=False)
+            current_app.send_task(task, kwargs=arguments, producer=producer, retry=False)
     except (OperationalError, OSError) as error:
         _quiet_until = time.monotonic() + QUIET_SECONDS
         log.warning("no wake-up", error=type(error).__name__)

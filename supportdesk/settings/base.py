@@ -67,6 +67,17 @@ def networks(name: str, default: tuple[str, ...] = ()) -> list[IPv4Network | IPv
         raise ImproperlyConfigured(f"{name} must be addresses or networks such as 10.0.0.0/8, by commas.") from None
 
 
+def partner_url(name: str, default: str) -> str:
+    """Where a partner is asked; ends in a slash. Outside production also a server on this machine, without TLS."""
+    url = environment.get(name, "").strip() or default
+    parts = urlsplit(url)
+    local = not PRODUCTION and parts.scheme == "http" and parts.hostname in {"127.0.0.1", "localhost", "::1"}
+    plain = parts.hostname and not (parts.username or parts.password or parts.query or parts.fragment)
+    if not plain or not (parts.scheme == "https" or local):
+        raise ImproperlyConfigured(f"{name} must look like https://HOST/PATH, without a login, query or fragment.")
+    return url.rstrip("/") + "/"
+
+
 def attachment_storage() -> dict[str, Any]:
     """A folder, or a bucket of anything that speaks S3."""
     bucket = environment.get("SUPPORTDESK_S3_BUCKET", "").strip()
@@ -100,6 +111,7 @@ JWT_KEYS = secrets.live_secrets(environment, "SUPPORTDESK_JWT_KEY")
 ENCRYPTION_KEYS = secrets.key_ring(environment, "SUPPORTDESK_ENCRYPTION_KEYS")
 BLIND_INDEX_KEYS = secrets.binary_keys(environment, "SUPPORTDESK_BLIND_INDEX_KEY")
 METRICS_TOKENS = secrets.live_secrets(environment, "SUPPORTDESK_METRICS_TOKEN", optional=True)
+SHOPIFY_CLIENT_SECRETS = secrets.live_secrets(environment, "SHOPIFY_CLIENT_SECRET", optional=True)
 secrets.refuse_shared(
     {
         name: [part.strip().rpartition(":")[2] for part in environment.get(name, "").split(",") if part.strip()]
@@ -109,6 +121,7 @@ secrets.refuse_shared(
             "SUPPORTDESK_ENCRYPTION_KEYS",
             "SUPPORTDESK_BLIND_INDEX_KEY",
             "SUPPORTDESK_METRICS_TOKEN",
+            "SHOPIFY_CLIENT_SECRET",
         )
     }
 )
@@ -318,6 +331,7 @@ SIMPLE_JWT = {
 
 MAX_BODY_BYTES = 1024 * 1024
 MAX_UPLOAD_BYTES = 10 * 1024 * 1024  # of one attachment
+MAX_WEBHOOK_BYTES = 8 * 1024 * 1024  # of what a partner sends
 DATA_UPLOAD_MAX_MEMORY_SIZE = MAX_BODY_BYTES
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 500
 
@@ -397,6 +411,23 @@ PENDING_LOAD = round(100 * env.float("SUPPORTDESK_PENDING_LOAD", default=0.25))
 SKILL_MUST_FOR = timedelta(minutes=env.int("SUPPORTDESK_SKILL_MUST_MINUTES", default=15))
 # How long an agent who is offline keeps a ticket whose customer just wrote.
 ABSENT_OWNER_GRACE = timedelta(minutes=env.int("SUPPORTDESK_ABSENT_OWNER_MINUTES", default=5))
+
+# --- Partners --------------------------------------------------------------------------------------------------------
+
+INBOXES = "integrations.providers.INBOXES"  # whose webhooks are taken
+SLACK_BASE_URL = partner_url("SLACK_BASE_URL", "https://slack.com/api/")
+SLACK_HOOKS_URL = partner_url("SLACK_HOOKS_URL", "https://hooks.slack.com/")  # of incoming webhooks
+# Tickets of these priorities are told of in Slack when they come, or come to it.
+SLACK_ALERT_PRIORITIES: list[str] = env.list("SLACK_ALERT_PRIORITIES", default=["urgent", "high"])
+if not set(SLACK_ALERT_PRIORITIES) <= {"urgent", "high", "normal", "low"}:
+    raise ImproperlyConfigured("SLACK_ALERT_PRIORITIES must be some of: urgent, high, normal, low.")
+# Where people reach us, for links in what is told elsewhere.
+PUBLIC_URL = partner_url(
+    "SUPPORTDESK_PUBLIC_URL",
+    f"https://{ALLOWED_HOSTS[0].lstrip('.')}/"
+    if PRODUCTION
+    else f"http://127.0.0.1:{environment.get('SUPPORTDESK_PORT') or 8000}/",
+)
 
 # --- Background work -------------------------------------------------------------------------------------------------
 
@@ -491,6 +522,8 @@ LOGGING: dict[str, Any] = {
         # Repeats a traceback every second while Redis is away; the hub says so once.
         "channels_redis.pubsub": {"level": "CRITICAL"},
         "celery.worker.strategy": {"level": "WARNING"},
+        # Prints addresses of incoming webhooks, which are secrets, and bodies when asked for DEBUG.
+        "slack_sdk": {"level": "WARNING"},
     },
 }
 structlog.configure(
