@@ -5,7 +5,7 @@ Secrets go in and never come out, but for a webhook secret that we make, which i
 
 import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -134,6 +134,12 @@ def note_error(known: Connection, error: str, *, now: datetime) -> None:
 
 def note_success(known: Connection, *, now: datetime) -> None:
     Connection.objects.filter(pk=known.pk).update(last_ok_at=now)
+
+
+def note_scopes(known: Connection, scopes: Sequence[str], *, now: datetime) -> None:
+    """What the partner says that we may do."""
+    Connection.objects.filter(pk=known.pk).update(scopes=list(scopes), last_ok_at=now)
+    known.scopes = list(scopes)
 
 
 def missing_of(known: Connection, *, now: datetime) -> str:

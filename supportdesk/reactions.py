@@ -14,6 +14,7 @@ from agents import handlers as agents
 from agents.events import AgentAvailabilityChanged, AgentRoleChanged, AgentUpdated, DepartmentRenamed
 from customers.events import CustomerErased, CustomerUpdated
 from integrations import handlers as integrations
+from integrations.slack import handlers as slack
 from sla import handlers as sla
 from sla.events import ApplicationBegun, SimulationBegun, SLABreached, SLAWarned
 from supportdesk.core.events import After, DomainEvent, Reactions
@@ -38,12 +39,12 @@ REACTIONS: Mapping[type[DomainEvent], Reactions] = {
     ApplicationBegun: Reactions(durable=(sla.apply_policy,)),
     CustomerErased: Reactions(
         within=(integrations.erase_receipts, tickets.erase_conversations, sla.erase_reasons),
-        durable=(tickets.follow_erasure,),
+        durable=(tickets.follow_erasure, slack.follow_erased),
     ),
     CustomerUpdated: Reactions(within=(tickets.forget_lists,), durable=(tickets.follow_change,)),
     DepartmentRenamed: Reactions(within=(tickets.forget_lists,)),
-    SLABreached: Reactions(push=(sla.tell_of_deadline,)),
-    SLAWarned: Reactions(push=(sla.tell_of_deadline,)),
+    SLABreached: Reactions(durable=(slack.tell_deadline,), push=(sla.tell_of_deadline,)),
+    SLAWarned: Reactions(durable=(slack.tell_deadline,), push=(sla.tell_of_deadline,)),
     SimulationBegun: Reactions(durable=(sla.simulate_policy,)),
     events.AttachmentAdded: Reactions(push=TELL),
     events.FollowUpOpened: Reactions(push=TELL),
@@ -52,19 +53,23 @@ REACTIONS: Mapping[type[DomainEvent], Reactions] = {
         durable=(After(delay=GRACE, handler=tickets.serve_customer),),
         push=TELL,
     ),
-    events.NoteAdded: Reactions(push=TELL),
+    events.NoteAdded: Reactions(durable=(slack.tell_mention,), push=TELL),
     events.TicketArchived: Reactions(push=TELL),
     events.TicketAssigned: Reactions(
         within=(tickets.forget_available_agents,),
-        durable=(tickets.fill_room_transferred,),
+        durable=(tickets.fill_room_transferred, slack.follow_ticket),
         push=TELL,
     ),
-    events.TicketCreated: Reactions(within=(sla.start_clocks,), durable=(tickets.auto_assign,)),
-    events.TicketPriorityChanged: Reactions(within=(sla.wind_clocks,), push=TELL),
+    events.TicketCreated: Reactions(within=(sla.start_clocks,), durable=(tickets.auto_assign, slack.tell_new)),
+    events.TicketPriorityChanged: Reactions(within=(sla.wind_clocks,), durable=(slack.tell_priority,), push=TELL),
     events.TicketQueued: Reactions(push=TELL),
     events.TicketStatusChanged: Reactions(
         within=(tickets.forget_available_agents, sla.wind_clocks),
-        durable=(tickets.fill_room_left, After(delay=GRACE, handler=tickets.serve_reopened)),
+        durable=(
+            tickets.fill_room_left,
+            After(delay=GRACE, handler=tickets.serve_reopened),
+            slack.follow_ticket,
+        ),
         push=TELL,
     ),
     events.TicketUnassigned: Reactions(

@@ -24,9 +24,8 @@ HEADERS = {
     "webhook": "x-shopify-webhook-id",
     "event": "x-shopify-event-id",
     "triggered": "x-shopify-triggered-at",
-    "name": "x-shopify-name",
 }
-KEPT = frozenset(HEADERS[name] for name in ("topic", "shop", "version", "webhook", "event", "triggered", "name"))
+KEPT = frozenset(HEADERS[name] for name in ("shop", "version", "webhook", "event", "triggered"))
 PRIVACY = frozenset({"customers/data_request", "customers/redact", "shop/redact", "app/uninstalled"})
 SHOP = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9-]*\.myshopify\.com")
 _KEY = re.compile(r"[\x21-\x7e]{1,128}")

@@ -18,6 +18,7 @@ from integrations.enums import Provider
 from integrations.models import Connection
 from integrations.providers import INBOXES
 from integrations.shopify import webhooks as shopify
+from integrations.slack.sandbox import CHANNEL, TOKEN
 
 SECRET = "c5b1f0a94e7d4c0f8a3e6b2d9f7a1c3e"
 SHOP = "cove-and-kettle-test.myshopify.com"
@@ -109,3 +110,8 @@ def registered(work: Work) -> dict[Provider, Inbox]:
             INBOXES[Provider.GORGIAS], processors={"ticket-updated": merging, "ticket-message-created": merging}
         ),
     }
+
+
+def make_slack(**over: Any) -> Connection:
+    """A connection to the sandbox, as a bot unless `changes` says otherwise."""
+    return make_connection(Provider.SLACK, **{"changes": {"access_token": TOKEN, "channel": CHANNEL}, **over})

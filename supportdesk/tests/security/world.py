@@ -18,6 +18,8 @@ from agents.enums import Scope
 from agents.models import Agent, ApiKey, LoginSession
 from agents.tests.builders import PASSWORD, SYSTEM, actor_of, make_agent, make_department, make_key
 from customers.tests.builders import make_customer
+from integrations.models import Connection, WebhookReceipt
+from integrations.tests.builders import make_connection, send_shopify
 from sla.models import Calendar, SLAAlert
 from sla.services import applying, policies, simulating
 from sla.tests.builders import make_policy, raise_due
@@ -127,6 +129,9 @@ def _values(people: dict[str, Agent]) -> dict[str, Any]:
         "specialization": skill.pk,
         "ticket": ticket.pk,
         "topicalert": alert.pk,
+        "connection": (connection := make_connection()).pk,
+        "public_id": connection.public_id,
+        "webhookreceipt": _given_up_receipt(connection),
         "topic-alert": alert.pk,
         "view": view.pk,
         "clockedschedule": ClockedSchedule.objects.create(clocked_time=now).pk,
@@ -154,6 +159,12 @@ def _given_up(ticket_id: int) -> int:
     event = Event.objects.filter(subject_type="ticket", subject_id=ticket_id).earliest("pk")
     given = {"subject_type": "ticket", "subject_id": ticket_id, "due_at": timezone.now(), "state": "dead"}
     return Delivery.objects.create(event=event, reaction="tickets.gone", **given).pk
+
+
+def _given_up_receipt(connection: Connection) -> int:
+    """A delivery of a partner that can be worked off again."""
+    send_shopify(connection, {"id": 7})
+    return WebhookReceipt.objects.latest("pk").pk
 
 
 def _callers(people: dict[str, Agent]) -> dict[str, list[Caller]]:
