@@ -26,6 +26,12 @@ CONTROLS = [
     ("ws", "forget", {"missing"}),
     ("ws", "repeat", {"shown_twice"}),
     ("ws", "mix-up", {"to_the_wrong_agent"}),
+    ("webhooks", "forget-keys", {"doubled"}),
+    ("webhooks", "mark-first", {"lost"}),
+    ("webhooks", "believe-the-last", {"wrong_final_states"}),
+    ("same", "forget-keys", {"rows", "rounds_with_one_effect"}),
+    ("alerts", "forget-keys", {"posts_of_one_breach", "told"}),
+    ("alerts", "let-everybody", {"too_soon"}),
 ]
 
 

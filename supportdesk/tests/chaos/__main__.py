@@ -13,7 +13,19 @@ from supportdesk.tests.chaos import stack
 from supportdesk.tests.chaos.report import Drill, Setting
 
 # Found when Django is up: what a drill needs are models.
-NAMES = ("capacity", "transfer", "status", "fairness", "outbox", "workers", "ws", "fanout")
+NAMES = (
+    "capacity",
+    "transfer",
+    "status",
+    "fairness",
+    "outbox",
+    "workers",
+    "ws",
+    "fanout",
+    "webhooks",
+    "same",
+    "alerts",
+)
 DRILLS = {name: f"supportdesk.tests.chaos.{name}.DRILL" for name in NAMES}
 
 
