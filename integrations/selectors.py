@@ -60,11 +60,12 @@ def with_figures(connections: QuerySet[Any]) -> QuerySet[Any]:
     theirs = WebhookReceipt.objects.filter(connection=OuterRef("pk"))
     dead = theirs.filter(status=ReceiptStatus.DEAD).order_by().values("connection").annotate(n=Count("pk"))
     waiting = theirs.filter(status__in=UNFINISHED, next_attempt_at__isnull=False).order_by("next_attempt_at")
-    return connections.annotate(
+    found: QuerySet[Any] = connections.annotate(
         last_received_at=Subquery(theirs.order_by("-pk").values("received_at")[:1], output_field=DateTimeField()),
         dead=Coalesce(Subquery(dead.values("n"), output_field=IntegerField()), 0),
         due_since=Subquery(waiting.values("next_attempt_at")[:1], output_field=DateTimeField()),
     )
+    return found
 
 
 def _backlog(receipts: QuerySet[WebhookReceipt], *, now: datetime) -> Backlog:

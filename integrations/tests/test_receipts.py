@@ -16,7 +16,7 @@ from customers.tests.builders import make_customer
 from integrations import connections, receipts
 from integrations.contract import Ignored
 from integrations.enums import Provider
-from integrations.models import Connection, WebhookReceipt
+from integrations.models import UNFINISHED, Connection, WebhookReceipt
 from integrations.reading import Unreadable
 from integrations.receipts import NotReplayable
 from integrations.tests import builders
@@ -36,6 +36,7 @@ from supportdesk.core.errors import Unavailable
 from supportdesk.core.models import Event
 from supportdesk.tests.client import counted_statements
 from supportdesk.tests.logs import written_log
+from supportdesk.tests.plans import look_at, plan
 from supportdesk.tests.races import race
 
 pytestmark = pytest.mark.django_db
@@ -589,3 +590,31 @@ def test_a_wrong_key_of_ours_loses_nothing(work: Work, settings: Any) -> None:
 
 def one_without_body() -> WebhookReceipt:
     return WebhookReceipt.objects.defer("raw_body").get()
+
+
+def test_whose_turn_it_is_and_whose_body_it_is_are_read_off_indexes(work: Work) -> None:
+    known = make_connection()
+    look_at(
+        [
+            WebhookReceipt(
+                provider="shopify",
+                source=f"shopify:{known.account_key}",
+                connection=known,
+                delivery_id=str(number),
+                resource_key=f"customer:{number % 50}",
+                subjects=[f"{number:064}"],
+                status="done" if number % 40 else "received",
+                received_at=timezone.now(),
+                next_attempt_at=timezone.now(),
+            )
+            for number in range(2_000)
+        ]
+    )
+    about = WebhookReceipt.objects.filter(subjects__overlap=["0" * 63 + "7"])
+    assert "receipt_subjects" in plan(about)
+    due = WebhookReceipt.objects.filter(status__in=UNFINISHED, next_attempt_at__lte=timezone.now())
+    assert "receipt_due" in plan(due.order_by("next_attempt_at", "id")[:1], in_order=True)
+    behind = WebhookReceipt.objects.filter(
+        source=f"shopify:{known.account_key}", resource_key="customer:7", pk__lt=10**12
+    ).filter(status__in=UNFINISHED)
+    assert "receipt_turn" in plan(behind)

@@ -9,10 +9,12 @@ from django.conf import settings
 from redis import ConnectionError as RedisDown
 
 from agents.tests.builders import make_agent
-from supportdesk.core import limits
+from integrations.tests.builders import SECRET, make_connection, make_slack, send_shopify
+from supportdesk.core import delivery, limits
 from supportdesk.tests import working
 from supportdesk.tests.client import Api
 from supportdesk.tests.test_metrics import Scraped, scraped
+from tickets.tests.builders import make_ticket
 
 pytestmark = pytest.mark.slow
 
@@ -75,6 +77,12 @@ def exposed(db: None, monkeypatch: pytest.MonkeyPatch, settings: Any) -> Scraped
     monkeypatch.setattr(limits, "_redis_script", lambda: down)
     api.get("/api/tickets")
     monkeypatch.undo()
+    shop = make_connection()
+    for secret in (SECRET, "x" * 32):
+        send_shopify(shop, {"id": 7}, secret=secret)
+    make_slack()
+    make_ticket(priority="urgent")
+    delivery.run_due(limit=100)
     return scraped()
 
 

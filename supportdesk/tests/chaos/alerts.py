@@ -118,7 +118,7 @@ def forget_keys() -> None:
     def always(*, subject_key: str, **given: Any) -> Any:
         return real(subject_key=f"{subject_key}:{random.random()}", **given)
 
-    SlackNotification.objects.get_or_create = always  # type: ignore[method-assign]
+    SlackNotification.objects.get_or_create = always  # type: ignore[assignment, method-assign]
 
 
 def let_everybody() -> None:
@@ -128,7 +128,7 @@ def let_everybody() -> None:
     def turn(*_: Any, **__: Any) -> Iterator[turns.Turn]:
         yield turns.Turn()
 
-    notices.turn = turn  # type: ignore[assignment]
+    notices.turn = turn  # type: ignore[attr-defined]
 
 
 DRILL = Drill(run=run, faults={"forget-keys": forget_keys, "let-everybody": let_everybody})

@@ -1,11 +1,11 @@
 """The same delivery by 32 at once: all are answered 202, it is there once, and it has one effect."""
 
 from collections.abc import Callable
-from typing import Any
 
 from django.conf import settings
 from django.db import connection
 
+from customers.models import Customer
 from integrations import receipts
 from integrations.models import WebhookReceipt
 from integrations.tests.builders import encoded, make_connection, path_of, send, shopify_headers
@@ -61,8 +61,7 @@ def run(setting: Setting) -> Outcome:
 
 
 def _with_one_effect() -> int:
-    customers: Any = webhooks.Customer.objects
-    return int(customers.filter(attributes__applied=1, identities__external_id__startswith="5000000000000").count())
+    return Customer.objects.filter(attributes__applied=1, identities__external_id__startswith="5000000000000").count()
 
 
 DRILL = Drill(run=run, faults={"forget-keys": forget_keys})

@@ -29,7 +29,9 @@ from integrations.contract import Inbox, Job, Label, Processor
 from integrations.enums import Provider, ReceiptStatus
 from integrations.models import Connection, WebhookReceipt
 from integrations.providers import INBOXES as REAL
+from integrations.reading import read_object
 from integrations.tests.builders import encoded, make_connection, path_of, shopify_headers
+from supportdesk.core.actor import Door, system
 from supportdesk.core.devservices.ports import free_port
 from supportdesk.tests.chaos.report import Drill, Outcome, Setting
 from supportdesk.tests.chaos.sockets import Process
@@ -227,7 +229,7 @@ def _expected(posts: Sequence[tuple[bytes, Any]]) -> dict[str, set[int]]:
     """Each thing's versions that were sent."""
     found = defaultdict[str, set[int]](set)
     for raw, _ in posts:
-        body = receipts.read_object(raw)
+        body = read_object(raw)
         found[str(body["id"])].add(int(body["version"]))
     return dict(found)
 
@@ -264,8 +266,8 @@ def mark_first() -> None:
         claimed.mine.update(status=ReceiptStatus.DONE, finished_at=timezone.now())
         time.sleep(0.05)
         receipt = claimed.receipt
-        by = receipts.system("drill", origin=receipts.Door.SHOPIFY)
-        body = receipts.read_object(receipt.raw_body)
+        by = system("drill", origin=Door.SHOPIFY)
+        body = read_object(receipt.raw_body)
         given = {"receipt_id": receipt.pk, "connection": None, "topic": receipt.topic, "body": body, "by": by}
         apply(Job(**given, received_at=receipt.received_at, triggered_at=None, now=timezone.now()), None)
 
