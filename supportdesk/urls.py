@@ -56,6 +56,7 @@ handler500 = "supportdesk.pages.server_error"
 
 collection: dict[str, Any] = {"get": "list", "post": "create"}
 webhook: dict[str, Any] = {"post": "take_in"}
+app_webhook: dict[str, Any] = {"post": "take_in_of_app"}
 
 urlpatterns = [
     path("", RedirectView.as_view(url="/admin/", http_method_names=["get", "head"])),
@@ -97,7 +98,7 @@ urlpatterns = [
     path(
         "api/integrations/shopify/webhook/<public_id:public_id>", WebhookViewSet.of(Provider.SHOPIFY).as_view(webhook)
     ),
-    path("api/integrations/shopify/webhook", WebhookViewSet.of(Provider.SHOPIFY).as_view(webhook)),
+    path("api/integrations/shopify/webhook", WebhookViewSet.of(Provider.SHOPIFY).as_view(app_webhook)),
     path("api/sla/policies", PolicyViewSet.as_view(collection)),
     path("api/sla/policies/<id:pk>", PolicyViewSet.as_view({"get": "retrieve", "patch": "partial_update"})),
     path("api/sla/policies/<id:pk>/activate", PolicyViewSet.as_view({"post": "activate"})),

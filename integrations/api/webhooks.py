@@ -33,7 +33,7 @@ class AnyAnswer(BaseContentNegotiation):
 
 
 class WebhookViewSet(ApiViewSet):
-    allowed: ClassVar = {"take_in": frozenset({ANYONE})}
+    allowed: ClassVar = {"take_in": frozenset({ANYONE}), "take_in_of_app": frozenset({ANYONE})}
     authentication_classes = ()
     throttle_classes = ()  # a partner that is turned away stops sending; what is not signed is not stored
     content_negotiation_class = AnyAnswer
@@ -51,7 +51,22 @@ class WebhookViewSet(ApiViewSet):
         errors=[Unverified],
         description="Signed by the partner. Answered once it is stored, a repetition as well; worked off later.",
     )
-    def take_in(self, request: Request, public_id: str | None = None) -> Response:
+    def take_in(self, request: Request, public_id: str) -> Response:
+        return self._take_in(request, public_id)
+
+    @operation(
+        "Take in what a partner sends to the app's own address",
+        takes={"application/json": {"type": "object", "additionalProperties": True}},
+        request_example=EXAMPLE,
+        status=202,
+        errors=[Unverified],
+        description="As at the address of a connection; the account is the one that the signed body names.",
+        operation_id="integrations_shopify_app_webhook_create",
+    )
+    def take_in_of_app(self, request: Request) -> Response:
+        return self._take_in(request, None)
+
+    def _take_in(self, request: Request, public_id: str | None) -> Response:
         body = cast(_Readable, request._request).read(settings.MAX_WEBHOOK_BYTES + 1)
         if len(body) > settings.MAX_WEBHOOK_BYTES:
             raise body_too_large(settings.MAX_WEBHOOK_BYTES)
