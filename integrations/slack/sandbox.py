@@ -6,10 +6,11 @@ the good one can be scripted, and every request is noted with the instant at whi
 
 import argparse
 import json
+import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from html import escape
+from html import escape, unescape
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from socket import SHUT_RDWR
 from threading import Lock, Thread
@@ -207,7 +208,11 @@ def _readable(message: Mapping[str, Any]) -> str:
     for block in message.get("blocks", []):
         parts = [block["text"]] if "text" in block else block.get("elements", [])
         lines += [str(part["text"]["text"] if isinstance(part["text"], dict) else part["text"]) for part in parts]
-    return "\n".join(lines) or str(message.get("text", ""))
+    text = "\n".join(lines) or str(message.get("text", ""))
+    return unescape(_LINK.sub(r"\1", text))
+
+
+_LINK = re.compile(r"<[^<>|]*\|([^<>]*)>")  # also a time, with what is shown where it is not understood
 
 
 def main() -> None:

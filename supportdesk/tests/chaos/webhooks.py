@@ -40,7 +40,7 @@ SETTINGS, FAULT = "supportdesk.tests.chaos.hooked", "SUPPORTDESK_CHAOS_FAULT"
 TOPIC = "customers/update"
 SENDERS = 8
 VERSIONS = 5  # of each thing
-PATIENCE = 90.0
+PATIENCE, SETTLED = 300.0, 90.0
 AGAIN = 0.2  # seconds until what was not answered is sent again
 
 
@@ -98,7 +98,7 @@ def run(setting: Setting) -> Outcome:
             kills.run()  # here: what a thread starts ends with the thread
             sending.result()
         sent = time.monotonic()
-        _settle(known)
+        _settle(known, PATIENCE if setting.full else SETTLED)
         drained = time.monotonic() - sent
     return _outcome(known, posts, sender, kills, drained)
 
@@ -183,9 +183,9 @@ def _parts(port: int, logs: Path, fault: str) -> dict[str, Process]:
     }
 
 
-def _settle(known: Connection) -> None:
+def _settle(known: Connection, patience: float) -> None:
     """Until nothing is to be worked off, or nobody will any more."""
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + patience
     while known.receipts.get_queryset().filter(finished_at__isnull=True).exists() and time.monotonic() < deadline:
         time.sleep(0.2)
 
