@@ -18,6 +18,7 @@ from agents.enums import Scope
 from agents.models import Agent, ApiKey, LoginSession
 from agents.tests.builders import PASSWORD, SYSTEM, actor_of, make_agent, make_department, make_key
 from customers.tests.builders import make_customer
+from integrations.enums import Provider
 from integrations.models import Connection, WebhookReceipt
 from integrations.tests.builders import make_connection, send_shopify
 from sla.models import Calendar, SLAAlert
@@ -131,6 +132,7 @@ def _values(people: dict[str, Agent]) -> dict[str, Any]:
         "topicalert": alert.pk,
         "connection": (connection := make_connection()).pk,
         "public_id": connection.public_id,
+        "api/integrations/gorgias/webhook": make_connection(Provider.GORGIAS).public_id,
         "webhookreceipt": _given_up_receipt(connection),
         "topic-alert": alert.pk,
         "view": view.pk,
