@@ -60,6 +60,7 @@ def erase(*, customer_id: int, by: Actor, now: datetime) -> Customer:
         if customer is None:
             raise NotFound
         if customer.erased_at is None:
+            emit(CustomerErased(subject_id=customer.pk), by=by, at=now)  # first: others look for who this was
             customer.identities.all().delete()
             customer.orders.all().delete()
             customer.name, customer.attributes = ERASED_NAME, {}
@@ -69,7 +70,6 @@ def erase(*, customer_id: int, by: Actor, now: datetime) -> Customer:
             customer.erased_at = now
             customer.touch(now)
             customer.save()
-            emit(CustomerErased(subject_id=customer.pk), by=by, at=now)
     return customer
 
 

@@ -25,3 +25,4 @@ def keep_our_logging(**_: object) -> None:
 def take_up_what_was_left(**_: object) -> None:
     """A worker that comes up does not wait for beat to see what its predecessor left."""
     app.send_task("core.relay")
+    app.send_task("integrations.sweep_receipts")

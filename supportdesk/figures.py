@@ -10,6 +10,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from agents.models import Tab
+from integrations import selectors as integrations
 from supportdesk.core.models import Delivery
 from tickets.backlog import backlog, outcomes
 
@@ -40,6 +41,7 @@ def _gauges(now: datetime) -> Iterator[GaugeMetricFamily]:
     yield GaugeMetricFamily(
         "supportdesk_delivery_lag_seconds", "For how long the oldest delivery is due.", value=_since(oldest, now)
     )
+    yield from _partners(now)
     yield GaugeMetricFamily(
         "supportdesk_sockets_open",
         "WebSockets of agents, in all processes.",
@@ -59,6 +61,33 @@ def _gauges(now: datetime) -> Iterator[GaugeMetricFamily]:
     for outcome, count in outcomes(since=now - HOUR).items():
         decided.add_metric([outcome], count)
     yield decided
+
+
+def _partners(now: datetime) -> Iterator[GaugeMetricFamily]:
+    waiting = integrations.backlog(now=now)
+    receipts = GaugeMetricFamily("supportdesk_receipts", "Deliveries of partners: due, or given up.", labels=["state"])
+    receipts.add_metric(["due"], waiting.due)
+    receipts.add_metric(["dead"], waiting.dead)
+    yield receipts
+    yield GaugeMetricFamily(
+        "supportdesk_receipt_lag_seconds",
+        "For how long the oldest delivery of a partner is due.",
+        value=waiting.lag.total_seconds(),
+    )
+    connections = GaugeMetricFamily(
+        "supportdesk_connections", "Connections to partners, by state.", labels=["provider", "status"]
+    )
+    for (provider, status), count in integrations.statuses().items():
+        connections.add_metric([provider, status], count)
+    yield connections
+    silence = GaugeMetricFamily(
+        "supportdesk_partner_silent_seconds",
+        "Since the active connection that is quiet for longest sent something.",
+        labels=["provider"],
+    )
+    for provider, seconds in integrations.silences(now=now).items():
+        silence.add_metric([provider], seconds)
+    yield silence
 
 
 def _since(instant: datetime | None, now: datetime) -> float:

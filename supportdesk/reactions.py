@@ -13,6 +13,8 @@ from django.conf import settings
 from agents import handlers as agents
 from agents.events import AgentAvailabilityChanged, AgentRoleChanged, AgentUpdated, DepartmentRenamed
 from customers.events import CustomerErased, CustomerIdentified, CustomerUpdated, OrderRecorded
+from integrations import handlers as integrations
+from integrations.slack import handlers as slack
 from sla import handlers as sla
 from sla.events import ApplicationBegun, SimulationBegun, SLABreached, SLAWarned
 from supportdesk.core.events import After, DomainEvent, Reactions
@@ -36,8 +38,8 @@ REACTIONS: Mapping[type[DomainEvent], Reactions] = {
     ),
     ApplicationBegun: Reactions(durable=(sla.apply_policy,)),
     CustomerErased: Reactions(
-        within=(tickets.erase_conversations, sla.erase_reasons),
-        durable=(tickets.follow_erasure,),
+        within=(integrations.erase_receipts, tickets.erase_conversations, sla.erase_reasons),
+        durable=(tickets.follow_erasure, slack.follow_erased),
     ),
     CustomerIdentified: Reactions(durable=(tickets.outdate_insights,)),
     CustomerUpdated: Reactions(
@@ -46,8 +48,8 @@ REACTIONS: Mapping[type[DomainEvent], Reactions] = {
     ),
     DepartmentRenamed: Reactions(within=(tickets.forget_lists,)),
     OrderRecorded: Reactions(durable=(tickets.outdate_insights,)),
-    SLABreached: Reactions(push=(sla.tell_of_deadline,)),
-    SLAWarned: Reactions(push=(sla.tell_of_deadline,)),
+    SLABreached: Reactions(durable=(slack.tell_deadline,), push=(sla.tell_of_deadline,)),
+    SLAWarned: Reactions(durable=(slack.tell_deadline,), push=(sla.tell_of_deadline,)),
     SimulationBegun: Reactions(durable=(sla.simulate_policy,)),
     events.AttachmentAdded: Reactions(push=TELL),
     events.FollowUpOpened: Reactions(push=TELL),
@@ -56,20 +58,24 @@ REACTIONS: Mapping[type[DomainEvent], Reactions] = {
         durable=(After(delay=GRACE, handler=tickets.serve_customer), tickets.heed_message),
         push=TELL,
     ),
-    events.NoteAdded: Reactions(push=TELL),
+    events.NoteAdded: Reactions(durable=(slack.tell_mention,), push=TELL),
     events.TicketArchived: Reactions(push=TELL),
     events.TicketAssigned: Reactions(
         within=(tickets.forget_available_agents,),
-        durable=(tickets.fill_room_transferred,),
+        durable=(tickets.fill_room_transferred, slack.follow_ticket),
         push=TELL,
     ),
-    events.TicketCreated: Reactions(on_subject=(sla.start_clocks,), durable=(tickets.auto_assign,)),
-    events.TicketPriorityChanged: Reactions(on_subject=(sla.wind_clocks,), push=TELL),
+    events.TicketCreated: Reactions(on_subject=(sla.start_clocks,), durable=(tickets.auto_assign, slack.tell_new)),
+    events.TicketPriorityChanged: Reactions(on_subject=(sla.wind_clocks,), durable=(slack.tell_priority,), push=TELL),
     events.TicketQueued: Reactions(push=TELL),
     events.TicketStatusChanged: Reactions(
         on_subject=(sla.wind_clocks,),
         within=(tickets.forget_available_agents,),
-        durable=(tickets.fill_room_left, After(delay=GRACE, handler=tickets.serve_reopened)),
+        durable=(
+            tickets.fill_room_left,
+            After(delay=GRACE, handler=tickets.serve_reopened),
+            slack.follow_ticket,
+        ),
         push=TELL,
     ),
     events.TicketUnassigned: Reactions(

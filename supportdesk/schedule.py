@@ -9,6 +9,7 @@ PRESENCE_EVERY = timedelta(seconds=15)
 LIFTS_EVERY = timedelta(minutes=1)
 ADVICE_EVERY = timedelta(minutes=1)
 DEADLINES_EVERY = timedelta(seconds=10)
+RECEIPTS_EVERY = timedelta(minutes=1)
 
 SCHEDULE: dict[str, dict[str, Any]] = {
     "relay deliveries": {
@@ -42,6 +43,12 @@ SCHEDULE: dict[str, dict[str, Any]] = {
         "schedule": DEADLINES_EVERY,
         "options": {"expires": DEADLINES_EVERY.total_seconds()},
     },
+    "sweep receipts of webhooks": {
+        "task": "integrations.sweep_receipts",
+        "schedule": RECEIPTS_EVERY,
+        "options": {"expires": RECEIPTS_EVERY.total_seconds()},
+    },
+    "prune receipts of webhooks": {"task": "integrations.prune_receipts", "schedule": timedelta(hours=1)},
     "prune deliveries": {"task": "core.prune_deliveries", "schedule": timedelta(hours=1)},
     "prune idempotency records": {"task": "core.prune_idempotency_records", "schedule": timedelta(hours=1)},
     "prune rate windows": {"task": "core.prune_rate_windows", "schedule": timedelta(hours=1)},

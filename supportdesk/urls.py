@@ -11,6 +11,8 @@ from agents.api.stream import StreamViewSet
 from agents.api.views import AgentViewSet, LoginViewSet
 from customers.api.privacy import PrivacyViewSet
 from customers.api.views import CustomerViewSet, OrderViewSet
+from integrations.api.webhooks import WebhookViewSet
+from integrations.enums import Provider
 from quimbi.api.views import CustomerInsightViewSet, DraftViewSet, RecommendationViewSet, ReportViewSet
 from sla.api.views import (
     ApplicationViewSet,
@@ -24,7 +26,7 @@ from sla.api.views import (
     SimulationViewSet,
     TicketSLAViewSet,
 )
-from supportdesk.core.api.converters import IdConverter
+from supportdesk.core.api.converters import IdConverter, PublicIdConverter
 from supportdesk.core.api.docs import DocsView, document
 from supportdesk.core.observability import health, scrape
 from tickets.api.assignment import (
@@ -46,6 +48,7 @@ from tickets.api.views import (
 )
 
 register_converter(IdConverter, "id")
+register_converter(PublicIdConverter, "public_id")
 
 handler400 = "supportdesk.pages.bad_request"
 handler403 = "supportdesk.pages.permission_denied"
@@ -53,6 +56,8 @@ handler404 = "supportdesk.pages.not_found"
 handler500 = "supportdesk.pages.server_error"
 
 collection: dict[str, Any] = {"get": "list", "post": "create"}
+webhook: dict[str, Any] = {"post": "take_in"}
+app_webhook: dict[str, Any] = {"post": "take_in_of_app"}
 
 urlpatterns = [
     path("", RedirectView.as_view(url="/admin/", http_method_names=["get", "head"])),
@@ -94,6 +99,13 @@ urlpatterns = [
     path("api/sla/calendars/<id:pk>/holidays/import", CalendarViewSet.as_view({"post": "import_holidays"})),
     path("api/sla/calendars/<id:pk>/versions", CalendarVersionViewSet.as_view({"get": "list"})),
     path("api/sla/dashboard", DashboardViewSet.as_view({"get": "retrieve"})),
+    path(
+        "api/integrations/gorgias/webhook/<public_id:public_id>", WebhookViewSet.of(Provider.GORGIAS).as_view(webhook)
+    ),
+    path(
+        "api/integrations/shopify/webhook/<public_id:public_id>", WebhookViewSet.of(Provider.SHOPIFY).as_view(webhook)
+    ),
+    path("api/integrations/shopify/webhook", WebhookViewSet.of(Provider.SHOPIFY).as_view(app_webhook)),
     path("api/sla/policies", PolicyViewSet.as_view(collection)),
     path("api/sla/policies/<id:pk>", PolicyViewSet.as_view({"get": "retrieve", "patch": "partial_update"})),
     path("api/sla/policies/<id:pk>/activate", PolicyViewSet.as_view({"post": "activate"})),

@@ -18,6 +18,8 @@ class Door(StrEnum):
     COMMAND = "command"
     IMPORT = "import"
     TASK = "task"
+    SHOPIFY = "shopify"
+    GORGIAS = "gorgias"
 
 
 @dataclass(frozen=True, kw_only=True)

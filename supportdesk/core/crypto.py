@@ -85,3 +85,14 @@ class EncryptedTextField(models.TextField):  # type: ignore[type-arg]
         if lookup_name != "isnull":
             raise FieldError(f"{self.name} is encrypted and cannot be filtered by {lookup_name}.")
         return super().get_lookup(lookup_name)
+
+
+class EncryptedBytesField(EncryptedTextField):
+    """Bytes as they came, whatever they are, as ciphertext. Each is one character of the text that is encrypted."""
+
+    def get_prep_value(self, value: Any) -> Any:
+        return super().get_prep_value(value.decode("latin-1") if isinstance(value, bytes) else value)
+
+    def from_db_value(self, value: str | None, expression: object, connection: BaseDatabaseWrapper) -> Any:
+        text = super().from_db_value(value, expression, connection)
+        return None if text is None else text.encode("latin-1")

@@ -64,6 +64,14 @@ class NotDead(Conflict):
     code = "not_dead"
 
 
+class Later(Exception):
+    """Not now, and by nobody's fault: a partner said when, or it is somebody else's turn. Counts as no try."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(f"in {seconds:.1f} s")
+        self.seconds = seconds
+
+
 class UnknownReaction(Exception):
     """The table of reactions does not name it: it was renamed, or this code is older than the delivery."""
 
@@ -155,6 +163,8 @@ def _attempt(claimed: _Claimed) -> None:
         return
     try:
         _handle(claimed)
+    except Later as later:
+        _mark(claimed, due_at=Now() + timedelta(seconds=later.seconds), attempts=claimed.attempts - 1)
     except Exception as error:  # whatever it is, it must not stop what other subjects wait for
         _back_off(claimed, error)
     else:

@@ -43,6 +43,15 @@ def live_secrets(environ: Mapping[str, str], name: str, *, optional: bool = Fals
     return values
 
 
+def is_strong(value: str) -> bool:
+    """Whether a secret that did not come from the environment is as good as one from there has to be."""
+    try:
+        _refuse_weak("", value)
+    except ImproperlyConfigured:
+        return False
+    return True
+
+
 def _refuse_weak(name: str, value: str) -> None:
     if _PLACEHOLDER.search(value):
         raise ImproperlyConfigured(f"{name} looks like a placeholder. Set it to a random value.")

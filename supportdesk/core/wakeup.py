@@ -20,12 +20,17 @@ _redis = Asking("wakeup", OperationalError, OSError)
 def wake(ids: Sequence[int]) -> None:
     """Hints at these deliveries. Never raises, and takes at most 0.3 s when Redis does not answer."""
     if ids:
-        _redis.ask(lambda: _send(ids))
+        hint(TASK, ids=list(ids))
 
 
-def _send(ids: Sequence[int]) -> None:
+def hint(task: str, **arguments: Any) -> None:
+    """Has a worker run the task, if it hears of it. Never raises, and takes at most 0.3 s."""
+    _redis.ask(lambda: _send(task, arguments))
+
+
+def _send(task: str, arguments: dict[str, Any]) -> None:
     with producers[_connection()].acquire(block=True, timeout=TIMEOUT_SECONDS) as producer:
-        current_app.send_task(TASK, kwargs={"ids": list(ids)}, producer=producer, retry=False)
+        current_app.send_task(task, kwargs=arguments, producer=producer, retry=False)
 
 
 def _connection() -> Any:

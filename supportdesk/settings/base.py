@@ -68,9 +68,9 @@ def networks(name: str, default: tuple[str, ...] = ()) -> list[IPv4Network | IPv
         raise ImproperlyConfigured(f"{name} must be addresses or networks such as 10.0.0.0/8, by commas.") from None
 
 
-def outbound_url(name: str) -> str:
+def outbound_url(name: str, default: str = "") -> str:
     """Where a partner is, without a slash at its end; empty when not set. Over plain HTTP only on this machine."""
-    value = environment.get(name, "").strip().rstrip("/")
+    value = (environment.get(name, "").strip() or default).rstrip("/")
     try:
         parts = urlsplit(value)
         sound = bool(parts.hostname) and parts.port != 0 and value.isascii() and value.isprintable()
@@ -117,6 +117,7 @@ JWT_KEYS = secrets.live_secrets(environment, "SUPPORTDESK_JWT_KEY")
 ENCRYPTION_KEYS = secrets.key_ring(environment, "SUPPORTDESK_ENCRYPTION_KEYS")
 BLIND_INDEX_KEYS = secrets.binary_keys(environment, "SUPPORTDESK_BLIND_INDEX_KEY")
 METRICS_TOKENS = secrets.live_secrets(environment, "SUPPORTDESK_METRICS_TOKEN", optional=True)
+SHOPIFY_CLIENT_SECRETS = secrets.live_secrets(environment, "SHOPIFY_CLIENT_SECRET", optional=True)
 secrets.refuse_shared(
     {
         name: [part.strip().rpartition(":")[2] for part in environment.get(name, "").split(",") if part.strip()]
@@ -126,6 +127,7 @@ secrets.refuse_shared(
             "SUPPORTDESK_ENCRYPTION_KEYS",
             "SUPPORTDESK_BLIND_INDEX_KEY",
             "SUPPORTDESK_METRICS_TOKEN",
+            "SHOPIFY_CLIENT_SECRET",
         )
     }
 )
@@ -339,6 +341,7 @@ SIMPLE_JWT = {
 
 MAX_BODY_BYTES = 1024 * 1024
 MAX_UPLOAD_BYTES = 10 * 1024 * 1024  # of one attachment
+MAX_WEBHOOK_BYTES = 8 * 1024 * 1024  # of what a partner sends
 DATA_UPLOAD_MAX_MEMORY_SIZE = MAX_BODY_BYTES
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 500
 
@@ -497,6 +500,26 @@ QUIMBI_ISSUE_TYPES: dict[str, str] = {
 }
 QUIMBI_CALLS_KEPT = timedelta(days=14)  # rows of the log of calls
 
+# --- Partners --------------------------------------------------------------------------------------------------------
+
+INBOXES = "integrations.providers.INBOXES"  # whose webhooks are taken
+SLACK_BASE_URL = outbound_url("SLACK_BASE_URL", "https://slack.com/api/") + "/"
+SLACK_HOOKS_URL = outbound_url("SLACK_HOOKS_URL", "https://hooks.slack.com/") + "/"  # of incoming webhooks
+# Tickets of these priorities are told of in Slack when they come, or come to it.
+SLACK_ALERT_PRIORITIES: list[str] = env.list("SLACK_ALERT_PRIORITIES", default=["urgent", "high"])
+if not set(SLACK_ALERT_PRIORITIES) <= {"urgent", "high", "normal", "low"}:
+    raise ImproperlyConfigured("SLACK_ALERT_PRIORITIES must be some of: urgent, high, normal, low.")
+# Where people reach us, for links in what is told elsewhere.
+PUBLIC_URL = (
+    outbound_url(
+        "SUPPORTDESK_PUBLIC_URL",
+        f"https://{ALLOWED_HOSTS[0].lstrip('.')}"
+        if PRODUCTION
+        else f"http://127.0.0.1:{environment.get('SUPPORTDESK_PORT') or 8000}",
+    )
+    + "/"
+)
+
 # --- Background work -------------------------------------------------------------------------------------------------
 
 CELERY_BROKER_URL = REDIS_URL
@@ -590,6 +613,8 @@ LOGGING: dict[str, Any] = {
         # Repeats a traceback every second while Redis is away; the hub says so once.
         "channels_redis.pubsub": {"level": "CRITICAL"},
         "celery.worker.strategy": {"level": "WARNING"},
+        # Prints addresses of incoming webhooks, which are secrets, and bodies when asked for DEBUG.
+        "slack_sdk": {"level": "WARNING"},
     },
 }
 structlog.configure(

@@ -9,14 +9,16 @@ from django.conf import settings
 from redis import ConnectionError as RedisDown
 
 from agents.tests.builders import make_agent
+from integrations.tests.builders import SECRET, make_connection, make_slack, send_shopify
 from quimbi import service
 from quimbi.sandbox import Sandbox
 from quimbi.tests.builders import make_profile
 from quimbi.types import Purpose
-from supportdesk.core import limits
+from supportdesk.core import delivery, limits
 from supportdesk.tests import working
 from supportdesk.tests.client import Api
 from supportdesk.tests.test_metrics import Scraped, scraped
+from tickets.tests.builders import make_ticket
 
 pytestmark = pytest.mark.slow
 
@@ -82,6 +84,12 @@ def exposed(db: None, monkeypatch: pytest.MonkeyPatch, settings: Any, quimbi: Sa
     monkeypatch.setattr(limits, "_redis_script", lambda: down)
     api.get("/api/tickets")
     monkeypatch.undo()
+    shop = make_connection()
+    for secret in (SECRET, "x" * 32):
+        send_shopify(shop, {"id": 7}, secret=secret)
+    make_slack()
+    make_ticket(priority="urgent")
+    delivery.run_due(limit=100)
     return scraped()
 
 

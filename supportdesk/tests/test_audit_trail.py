@@ -20,6 +20,8 @@ from agents.models import Agent, ApiKey, Department, Specialization
 from agents.tests.builders import PASSWORD, SYSTEM, actor_of, make_agent, make_key
 from customers.models import Customer
 from customers.tests.builders import make_customer
+from integrations.models import Connection, WebhookReceipt
+from integrations.tests.builders import make_connection, send_shopify
 from quimbi.sandbox import Sandbox
 from sla.models import Calendar, SLAAlert
 from sla.services import applying, policies, simulating
@@ -37,6 +39,8 @@ from tickets.tests.builders import make_ticket, say
 
 pytestmark = pytest.mark.django_db
 MARK = "canary2d84"
+PARTNERS = "/api/integrations"
+SECRET = f"{MARK}-3f9e1c7a5b2d8046e1f7a9"
 ROLE = "supportdesk_app"
 embedded = pytest.mark.skipif("SUPPORTDESK_TEST_DATABASE_URL" in os.environ, reason="needs the embedded server's roles")
 
@@ -492,6 +496,10 @@ WRITES: dict[tuple[str, str], tuple[Ask, list[str]]] = {
 NO_FACT: dict[tuple[str, str], Ask] = {
     ("POST", "api/agents/<id:pk>/ws-ticket"): lambda w: (f"/api/agents/{w.me.pk}/ws-ticket", {}),
     ("POST", "api/auth/refresh"): lambda w: ("/api/auth/refresh", {"refresh": w.refresh}),
+    # What a partner sends is kept as it came; the facts are those of what is done about it.
+    ("POST", "api/integrations/gorgias/webhook/<public_id:public_id>"): lambda w: (f"{PARTNERS}/gorgias/webhook", {}),
+    ("POST", "api/integrations/shopify/webhook/<public_id:public_id>"): lambda w: (f"{PARTNERS}/shopify/webhook", {}),
+    ("POST", "api/integrations/shopify/webhook"): lambda w: (f"{PARTNERS}/shopify/webhook", {}),
 }
 
 
@@ -626,6 +634,22 @@ ADMIN_WRITES: dict[str, tuple[str, dict[str, Any], list[str]]] = {
         ["api_key.created"],
     ),
     "revoke": ("agents/apikey/", {"action": "revoke", "_selected_action": "{key}"}, ["api_key.revoked"]),
+    "new connection": (
+        "integrations/connection/add/",
+        {"provider": "gorgias", "account_key": "desk", "webhook_secret": SECRET},
+        ["connection.created"],
+    ),
+    "connection": (
+        "integrations/connection/{connection}/change/",
+        {"webhook_secret": SECRET},
+        ["connection.changed"],
+    ),
+    "pause": ("integrations/connection/{connection}/change/", {"do": "pause"}, ["connection.status_changed"]),
+    "replay": (
+        "integrations/webhookreceipt/",
+        {"action": "replay", "_selected_action": "{receipt}"},
+        ["receipt.replayed"],
+    ),
     "login": ("login/", {"username": "admin@example.com", "password": PASSWORD}, ["agent.logged_in"]),
     "logout": ("logout/", {}, ["agent.logged_out"]),
 }
@@ -643,6 +667,8 @@ def post(world: World, name: str) -> Any:
         "colleague": world.colleague.pk,
         "department": getattr(Department.objects.first(), "pk", 0),
         "skill": getattr(Specialization.objects.first(), "pk", 0),
+        "connection": getattr(Connection.objects.first(), "pk", 0),
+        "receipt": getattr(WebhookReceipt.objects.first(), "pk", 0),
         "expiry": f"{now.year + 1}-01-01 00:00:00",
     }
     filled = {key: value.format(**ids) if isinstance(value, str) else value for key, value in given.items()}
@@ -654,6 +680,7 @@ def post(world: World, name: str) -> Any:
 def team(world: World) -> World:
     structure.create_department(name="Old", by=SYSTEM, now=world.ticket.created_at)
     structure.create_specialization(slug="old", name="Old", categories=[], by=SYSTEM, now=world.ticket.created_at)
+    send_shopify(make_connection(), {"id": 7})
     return world
 
 

@@ -37,6 +37,12 @@ CONTROLS = [
     ("pages", "raise", {"not_200"}),
     ("pages", "make-up", {"made_up"}),
     ("day", "look-away", {"asking_ahead_pays"}),
+    ("webhooks", "forget-keys", {"doubled"}),
+    ("webhooks", "mark-first", {"lost"}),
+    ("webhooks", "believe-the-last", {"wrong_final_states"}),
+    ("same", "forget-keys", {"rows", "rounds_with_one_effect"}),
+    ("alerts", "forget-keys", {"posts_of_one_breach", "told"}),
+    ("alerts", "let-everybody", {"too_soon"}),
 ]
 
 

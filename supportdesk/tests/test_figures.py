@@ -29,7 +29,9 @@ def test_gauges_count_what_is_due_given_up_open_and_waiting() -> None:
     now = timezone.now()
     make_ticket(now=now - timedelta(minutes=10))
     found = gauges()
-    assert found["supportdesk_deliveries due"] == 3  # to assign it, to see to its customer, to tell of the message
+    assert (
+        found["supportdesk_deliveries due"] == 4
+    )  # to assign it, to tell of it, to see to its customer, to tell of the message
     assert 600 <= found["supportdesk_delivery_lag_seconds"] < 660
     assert (found["supportdesk_tickets_unassigned"], found["supportdesk_tickets_queued"]) == (1, 0)
     assert 600 <= found["supportdesk_ticket_unassigned_seconds"] < 660

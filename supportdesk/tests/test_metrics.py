@@ -114,7 +114,7 @@ def test_a_client_adds_no_series_of_its_own(settings: Any) -> None:
     assert {key for key in after - before if key[0] != "supportdesk_database_connections"} == set()
     assert not re.search("cafe", str(after), re.IGNORECASE)
     assert {label for key in after for label, _ in key[1:]} <= {
-        *("route", "method", "status", "le", "outcome", "limit", "use", "task", "part", "state", "queue"),
+        *("route", "method", "status", "le", "outcome", "limit", "use", "task", "part", "state", "queue", "provider"),
         *("function", "dialect", "source", "breaker", "window"),  # of Quimbi: words of our own code
         *("found", "kind", "how"),  # whether an answer was kept, and what is told how
         *("alias", "vendor", "type"),  # of django_prometheus: our one database, and classes of its errors

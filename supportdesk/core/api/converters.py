@@ -1,6 +1,6 @@
 """Path converters."""
 
-from django.urls.converters import IntConverter
+from django.urls.converters import IntConverter, StringConverter
 
 from supportdesk.core.api.fields import MAX_ID
 
@@ -15,3 +15,9 @@ class IdConverter(IntConverter):
         if number > MAX_ID:
             raise ValueError
         return number
+
+
+class PublicIdConverter(StringConverter):
+    """256 random bits, in the letters of a URL."""
+
+    regex = "[A-Za-z0-9_-]{43}"

@@ -9,10 +9,11 @@ from supportdesk.core.api.exceptions import problem
 from supportdesk.core.errors import DomainError, FieldError, InvalidInput
 
 UPLOADS = "/attachments"  # how the path of the one route ends that takes files
+WEBHOOKS = "/api/integrations/"  # how paths begin at which partners send what happened
 
 
 class BodyTooLarge(DomainError):
-    """The body is larger than the API takes: 1 MiB, for a file 10 MiB more."""
+    """The body is larger than the API takes: 1 MiB, for a file 10 MiB more, of a partner 8 MiB."""
 
     status = 413
     code = "body_too_large"
@@ -53,6 +54,8 @@ def _check_length(request: HttpRequest) -> None:
     limit = settings.MAX_BODY_BYTES
     if request.path.endswith(UPLOADS) and request.content_type == "multipart/form-data":
         limit += settings.MAX_UPLOAD_BYTES
+    elif request.path.startswith(WEBHOOKS):
+        limit = settings.MAX_WEBHOOK_BYTES
     if announced.isdecimal() and int(announced) > limit:
         raise body_too_large(limit)
 

@@ -97,11 +97,12 @@ def operation(
     description: str = "",
     filtered: bool | None = None,
     trims: Sequence[str] | None = None,
+    operation_id: str | None = None,
 ) -> Callable[[Action], Action]:
     """Documents an action. `errors` names the failures that are its own; the general ones are added by the schema.
 
     `filtered`: whether it takes the filters of its view; lists do unless told otherwise. `trims`: what `?fields=` may
-    name where that is not the members of the answer.
+    name where that is not the members of the answer. `operation_id`: where its path and another's make the same one.
     """
     examples = []
     if example is not None:
@@ -113,6 +114,7 @@ def operation(
         action.documented_errors = tuple(errors)  # type: ignore[attr-defined]
         action.filtered, action.trims = filtered, trims  # type: ignore[attr-defined]
         return extend_schema(
+            operation_id=operation_id,
             summary=summary,
             description=description,
             request=takes,

@@ -14,7 +14,7 @@ from structlog.testing import capture_logs
 
 from supportdesk.core import delivery, wakeup
 from supportdesk.core.actor import Actor, Door, system
-from supportdesk.core.delivery import DeliveryRetried, NotDead
+from supportdesk.core.delivery import DeliveryRetried, Later, NotDead
 from supportdesk.core.errors import NotFound, Unavailable
 from supportdesk.core.events import DomainEvent, Occurrence, emit
 from supportdesk.core.models import Delivery, DeliveryState, Event
@@ -170,6 +170,27 @@ def test_a_partner_that_says_when_to_come_again_is_believed() -> None:
     with capture_logs():
         work_off()
     assert (Delivery.objects.get(reaction="supportdesk.follow").due_at - before).total_seconds() >= 600
+
+
+@pytest.mark.django_db
+def test_whoever_waits_for_a_turn_comes_back_when_it_is_due_and_counts_as_no_try() -> None:
+    def busy(_: Occurrence) -> None:
+        raise Later(7.5)
+
+    TROUBLE.append(busy)
+    state(Waited(subject_id=3))
+    make_due()
+    for _ in range(delivery.TRIES * 2):
+        before = timezone.now()
+        assert work_off() == 1
+        waiting = Delivery.objects.get()
+        assert before + timedelta(seconds=7.5) <= waiting.due_at <= timezone.now() + timedelta(seconds=7.5)
+        assert (waiting.state, waiting.attempts, waiting.last_error) == ("pending", 0, "")
+        assert work_off() == 0
+        make_due()
+    TROUBLE.clear()
+    assert work_off() == 1
+    assert Delivery.objects.get().state == "done"
 
 
 @pytest.mark.django_db

@@ -20,12 +20,14 @@ from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 from django.db import OperationalError
+from django.utils import timezone
 
 from agents.models import Agent
 from quimbi.sandbox import KEY
 from supportdesk.core.devservices import processes
 from supportdesk.core.devservices.ports import free_port
 from supportdesk.core.observability import multiprocess
+from supportdesk.demo import partners
 from supportdesk.demo.logins import DEMO_LOGINS
 
 TICK = 0.2  # seconds
@@ -94,6 +96,9 @@ class Command(BaseCommand):
         if settings.PRODUCTION:
             raise CommandError("This is for the demo. In production, run the processes of docs/operations.md.")
         port, logs = options["port"], options["folder"] / "logs"
+        self.slack = free_port()
+        os.environ.setdefault("SLACK_BASE_URL", f"http://127.0.0.1:{self.slack}/api/")  # for every part
+        os.environ["SUPPORTDESK_PORT"] = str(port)
         self.parent = os.getppid() if options["with_parent"] else None
         self._refuse_taken(port)
         parts = self._parts(port, Path(settings.BASE_DIR, logs))
@@ -123,6 +128,7 @@ class Command(BaseCommand):
         except OperationalError as problem:
             raise CommandError(f"The database of DATABASE_URL cannot be used: {str(problem).strip()}") from None
         call_command("load_demo", stdout=self.stdout)
+        partners.connect(now=timezone.now())
 
     def _watch(self, parts: list[Part]) -> None:
         """One look at everything. Raises CommandError for a part that keeps ending, _Leave when the parent is gone."""
@@ -163,6 +169,11 @@ class Command(BaseCommand):
                 logs / "worker.log",
                 process="worker",
             ),
+            Part(
+                "slack",
+                [sys.executable, "-m", "integrations.slack.sandbox", "--port", str(self.slack)],
+                logs / "slack.log",
+            ),
             Part("beat", [*celery, "beat", "--loglevel", "INFO", "--pidfile", ""], logs / "beat.log", process="beat"),
         ]
 
@@ -200,7 +211,8 @@ class Command(BaseCommand):
             f"  WebSocket  ws://127.0.0.1:{port}/ws/agent/ID    see docs/api.md",
             f"  Health     {site}/readyz",
             f"  Metrics    {site}/metrics",
-            f"  Logs       {logs}/web.log, worker.log, beat.log",
+            f"  Slack      http://127.0.0.1:{self.slack}/    a pretend one, where alerts appear: open an urgent ticket",
+            f"  Logs       {logs}/web.log, worker.log, beat.log, slack.log",
             "",
             *_advice(),
             "",

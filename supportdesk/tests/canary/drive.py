@@ -13,15 +13,19 @@ from urllib.parse import urlencode
 
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.management import call_command
-from django.test import Client
+from django.test import Client, override_settings
 from django.utils import timezone
 
 from agents.models import Agent
 from agents.tests.builders import PASSWORD, make_agent, make_department
 from customers import services as customers
 from customers.models import Customer
+from integrations import receipts
+from integrations.enums import Provider
+from integrations.tests.builders import encoded, make_connection, path_of, send, send_gorgias, shopify_headers
 from sla.tests.builders import minutes, raise_due
 from supportdesk.celery import app
+from supportdesk.core import delivery
 from supportdesk.importing.mapping import TICKETS
 from supportdesk.schedule import SCHEDULE
 from supportdesk.tests.canary.marks import Marks
@@ -29,6 +33,7 @@ from supportdesk.tests.canary.places import Places
 from supportdesk.tests.client import Api
 from tickets.models import Ticket
 from tickets.services import lifecycle
+from tickets.tests.builders import make_ticket
 
 IMPORTED_CUSTOMERS, IMPORTED_TICKETS = 120, 60
 ADMIN = "/admin"
@@ -48,6 +53,7 @@ class Drive:
     def all(self) -> None:
         self.import_files()
         self.live_a_day()
+        self.hear_of_partners()
         self.use_the_admin()
         self.guess_and_forge()
         self.send_nonsense()
@@ -250,6 +256,33 @@ class Drive:
         for path in ("/api/topic-alerts", alert):
             ask("GET", path)
         ask("POST", f"{alert}/end", {})
+
+    def hear_of_partners(self) -> None:
+        """Deliveries about people, signed and not; and a Slack that is told and one that nobody answers."""
+        marks, secret = self.marks, self.marks.token()
+        shop, desk = (
+            make_connection(provider, changes={"webhook_secret": secret})
+            for provider in (Provider.SHOPIFY, Provider.GORGIAS)
+        )
+        make_connection(Provider.SLACK, changes={"access_token": marks.token(), "channel": "C0123456"})
+        for number in range(6):
+            person = {"id": number, "email": marks.email(), "phone": marks.phone(), "note": marks.text("note")}
+            raw = encoded({**person, "shop_domain": shop.account_key, "customer": {"id": 7, "email": marks.email()}})
+            for topic in ("customers/update", "orders/create", marks.word("name")):
+                headers = shopify_headers(raw, topic, secret=secret)
+                self._note(send(path_of(shop), raw, headers))
+            with override_settings(SHOPIFY_CLIENT_SECRETS=[secret]):
+                headers = shopify_headers(raw, "customers/redact", secret=secret)
+                self._note(send("/api/integrations/shopify/webhook", raw, headers))
+            self._note(send(path_of(shop), raw, {"X-Shopify-Hmac-Sha256": marks.token()}))
+            self._note(send_gorgias(desk, raw, secret))
+            self._note(send_gorgias(desk, raw[:-1], secret))
+            self._note(send_gorgias(desk, raw, marks.token()))
+        make_ticket(priority="urgent", subject=marks.text("subject"))
+        while delivery.run_due(limit=1_000):
+            pass
+        while receipts.work_off(limit=1_000):
+            pass
 
     def use_the_admin(self) -> None:
         """Every form, filled well and badly, and every search."""

@@ -26,6 +26,9 @@ NAMES = (
     "quimbi",
     "pages",
     "day",
+    "webhooks",
+    "same",
+    "alerts",
 )
 DRILLS = {name: f"supportdesk.tests.chaos.{name}.DRILL" for name in NAMES}
 

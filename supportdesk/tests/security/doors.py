@@ -45,11 +45,13 @@ def _methods(route: str, view: Any) -> set[str]:
 
 
 def path_of(route: str, world: World) -> str:
-    """The route with the world's own objects in it."""
-    kind, parts = "", []
+    """The route with the world's own objects in it; a place may have one of its own."""
+    kind = ""
+    parts: list[str] = []
     for part in route.split("/"):
         parameter = _PARAMETER.fullmatch(part)
-        found = world.values.get(parameter[1], world.values.get(kind)) if parameter else part
+        named = world.values.get(parameter[1], world.values.get(kind)) if parameter else part
+        found = world.values.get("/".join(parts), named) if parameter else part
         parts.append(str(found))
         kind = SINGULAR.get(part, part.removesuffix("s").replace("-", ""))
     return "/" + "/".join(parts)

@@ -63,6 +63,10 @@ GET    api/customers/<id:pk>/export                                       200   
 GET    api/customers/<id:pk>/orders                                       200      - -   + ? + + ? +  . . . + + . +
 GET    api/customers/<id:pk>/tickets                                      200      - -   + ? + + ? +  ? ? ? . . . +
 
+POST   api/integrations/gorgias/webhook/<public_id:public_id>             202      - -   - - - - - -  - - - - - - -  {"event": "ticket-updated"}
+POST   api/integrations/shopify/webhook/<public_id:public_id>             202      - -   - - - - - -  - - - - - - -  {"id": 7}
+POST   api/integrations/shopify/webhook                                   202      - -   - - - - - -  - - - - - - -  {"id": 7}
+
 GET    api/sla/policies                                                   200      - -   + + + + + +  + + + . . . +
 POST   api/sla/policies                                                   201      - -   . . . + + +  . . . . . . .  @promises
 GET    api/sla/policies/<id:pk>                                           200      - -   + + + + + +  + + + . . . +
@@ -203,6 +207,23 @@ GET    admin/quimbi/call/<object_id>/change/                              200   
 POST   admin/quimbi/call/<object_id>/change/                              200      - -   - - - ? ? +  - - - - - - -
 GET    admin/quimbi/call/<object_id>/history/                             200      - -   - - - ? ? ?  - - - - - - -
 POST   admin/quimbi/call/<object_id>/history/                             200      - -   - - - ? ? ?  - - - - - - -
+GET    admin/integrations/connection/                                     200      - -   - - - . . +  - - - - - - -
+POST   admin/integrations/connection/                                     200      - -   - - - . . +  - - - - - - -
+GET    admin/integrations/connection/add/                                 200      - -   - - - . . +  - - - - - - -
+POST   admin/integrations/connection/add/                                 302      - -   - - - . . +  - - - - - - -  {"provider": "gorgias", "account_key": "new"}
+GET    admin/integrations/connection/<object_id>/change/                  200      - -   - - - ? ? +  - - - - - - -
+POST   admin/integrations/connection/<object_id>/change/                  302      - -   - - - ? ? +  - - - - - - -  {"do": "pause"}
+GET    admin/integrations/connection/<object_id>/history/                 200      - -   - - - ? ? ?  - - - - - - -
+POST   admin/integrations/connection/<object_id>/history/                 200      - -   - - - ? ? ?  - - - - - - -
+
+GET    admin/integrations/webhookreceipt/                                 200      - -   - - - . . +  - - - - - - -
+POST   admin/integrations/webhookreceipt/                                 302      - -   - - - . . +  - - - - - - -  {"action": "replay", "_selected_action": "$webhookreceipt"}
+GET    admin/integrations/webhookreceipt/add/                             200      - -   - - - . . .  - - - - - - -
+POST   admin/integrations/webhookreceipt/add/                             302      - -   - - - . . .  - - - - - - -
+GET    admin/integrations/webhookreceipt/<object_id>/change/              200      - -   - - - ? ? +  - - - - - - -
+POST   admin/integrations/webhookreceipt/<object_id>/change/              200      - -   - - - ? ? +  - - - - - - -
+GET    admin/integrations/webhookreceipt/<object_id>/history/             200      - -   - - - ? ? ?  - - - - - - -
+POST   admin/integrations/webhookreceipt/<object_id>/history/             200      - -   - - - ? ? ?  - - - - - - -
 
 GET    admin/sla/calendar/                                                200      - -   - - - + + +  - - - - - - -
 POST   admin/sla/calendar/                                                200      - -   - - - + + +  - - - - - - -
@@ -276,7 +297,8 @@ POST   admin/EVERY/<object_id>/                                           302   
 
 OURS = (
     "agents/agent,agents/apikey,agents/department,agents/specialization,core/delivery,customers/customer,"
-    "quimbi/call,sla/calendar,sla/policy,sla/slaalert,tickets/ticket,tickets/topicalert"
+    "integrations/connection,integrations/webhookreceipt,quimbi/call,sla/calendar,sla/policy,sla/slaalert,"
+    "tickets/ticket,tickets/topicalert"
 )
 BEAT = ",".join(
     f"django_celery_beat/{kind}"

@@ -21,7 +21,12 @@ from supportdesk.tests.security.world import Caller, World
 from tickets.models import Note
 
 pytestmark = [pytest.mark.django_db, pytest.mark.vuln]
-WRITES = [row for row in rows() if row.route.startswith("api/") and row.method in {"POST", "PATCH"}]
+# But for what partners send, which is kept as it came.
+WRITES = [
+    row
+    for row in rows()
+    if row.route.startswith("api/") and row.method in {"POST", "PATCH"} and "integrations/" not in row.route
+]
 # What attackers try whatever the model is.
 GUESSES = frozenset(
     {"id", "pk", "is_staff", "is_superuser", "is_admin", "admin", "user", "account_id", "owner", "owner_id", "tenant"}
@@ -39,6 +44,8 @@ def documented() -> dict[tuple[str, str], set[str]]:
     for path, operations in schema["paths"].items():
         for method, operation in operations.items():
             for content in operation.get("requestBody", {}).get("content", {}).values():
+                if "integrations/" in path:
+                    continue
                 name = content["schema"]["$ref"].rpartition("/")[2]
                 members = set(schema["components"]["schemas"][name].get("properties", {}))
                 found[method.upper(), _shape(path)] = members

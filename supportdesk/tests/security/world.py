@@ -18,6 +18,9 @@ from agents.enums import Scope
 from agents.models import Agent, ApiKey, LoginSession
 from agents.tests.builders import PASSWORD, SYSTEM, actor_of, make_agent, make_department, make_key
 from customers.tests.builders import make_customer
+from integrations.enums import Provider
+from integrations.models import Connection, WebhookReceipt
+from integrations.tests.builders import make_connection, send_shopify
 from quimbi.models import Call
 from sla.models import Calendar, SLAAlert
 from sla.services import applying, policies, simulating
@@ -131,6 +134,10 @@ def _values(people: dict[str, Agent]) -> dict[str, Any]:
         "specialization": skill.pk,
         "ticket": ticket.pk,
         "topicalert": alert.pk,
+        "connection": (connection := make_connection()).pk,
+        "public_id": connection.public_id,
+        "api/integrations/gorgias/webhook": make_connection(Provider.GORGIAS).public_id,
+        "webhookreceipt": _given_up_receipt(connection),
         "topic-alert": alert.pk,
         "view": view.pk,
         "clockedschedule": ClockedSchedule.objects.create(clocked_time=now).pk,
@@ -158,6 +165,12 @@ def _given_up(ticket_id: int) -> int:
     event = Event.objects.filter(subject_type="ticket", subject_id=ticket_id).earliest("pk")
     given = {"subject_type": "ticket", "subject_id": ticket_id, "due_at": timezone.now(), "state": "dead"}
     return Delivery.objects.create(event=event, reaction="tickets.gone", **given).pk
+
+
+def _given_up_receipt(connection: Connection) -> int:
+    """A delivery of a partner that can be worked off again."""
+    send_shopify(connection, {"id": 7})
+    return WebhookReceipt.objects.latest("pk").pk
 
 
 def _callers(people: dict[str, Agent]) -> dict[str, list[Caller]]:

@@ -1,0 +1,186 @@
+"""Connections to partners and what came over them, for administrators."""
+
+from datetime import datetime
+from typing import Any, ClassVar
+
+from django import forms
+from django.conf import settings
+from django.contrib import admin, messages
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
+
+from agents.admin import DeskAdmin
+from integrations import connections, doctor, receipts, selectors
+from integrations.enums import Provider
+from integrations.models import Connection, WebhookReceipt
+from sla.wording import span
+from supportdesk.core.admin import ServiceForm
+from supportdesk.core.errors import DomainError
+
+RECEIPT_FIELDS = (
+    *("source", "topic", "status", "attempts", "error", "resource_key", "delivery_id", "received_at"),
+    *("next_attempt_at", "finished_at", "redacted_at"),
+)
+
+
+def _secret(label: str, help_text: str) -> forms.CharField:
+    widget = forms.PasswordInput(attrs={"autocomplete": "off"})
+    return forms.CharField(required=False, max_length=2_000, label=label, widget=widget, help_text=help_text)
+
+
+class ConnectionForm(ServiceForm):
+    """Secrets go in and are never shown; an empty one is left as it is."""
+
+    do = forms.ChoiceField(required=False, choices=[("", ""), *((name,) * 2 for name in ("test", "activate", "pause"))])
+    provider = forms.ChoiceField(choices=Provider.choices)
+    account_key = forms.CharField(max_length=100, label="Account", help_text="The shop's domain, subdomain, workspace.")
+    channel = forms.CharField(required=False, max_length=32, help_text="Of Slack: the id of the channel.")
+    access_token = _secret("Token", "Of Slack: the bot's, which begins with xoxb-.")
+    api_key = _secret("API key", "Of Slack: the address of an incoming webhook, instead of a token.")
+    webhook_secret = _secret("Webhook secret", "The one before it is good for a day more.")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["do"].widget = forms.HiddenInput()
+
+
+@admin.register(Connection)
+class ConnectionAdmin(DeskAdmin):
+    form_class = ConnectionForm
+    record_template = "admin/desk/connection.html"
+    may_add = True
+    list_display = ("__str__", "status", "last_delivery", "lag", "dead", "last_ok_at", "last_error")
+    list_filter: ClassVar[Any] = ("provider", "status")
+    plain_filters = ("provider", "status")
+    ordering = ("provider", "account_key", "id")
+    sortable_by: ClassVar[Any] = ()
+
+    @admin.display(description="Last delivery")
+    def last_delivery(self, obj: Any) -> datetime | None:
+        found: datetime | None = obj.last_received_at
+        return found
+
+    @admin.display(description="Oldest is due for")
+    def lag(self, obj: Any) -> str:
+        now = timezone.now()
+        return span(now - obj.due_since) if obj.due_since and obj.due_since < now else ""
+
+    @admin.display(description="Given up")
+    def dead(self, obj: Any) -> int:
+        return int(obj.dead)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        return selectors.with_figures(super().get_queryset(request))
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return super().has_view_permission(request, obj) and self.is_admin(request)
+
+    has_module_permission = has_view_permission
+
+    def settable(self, request: HttpRequest, obj: Any) -> frozenset[str]:
+        return connections.CHANGEABLE | ({"do"} if obj else {"provider", "account_key"})
+
+    def build_form(self, request: HttpRequest, obj: Any) -> ServiceForm:
+        known = {} if obj is None else {"provider": obj.provider, "account_key": obj.account_key, **obj.options}
+        data = request.POST if request.method == "POST" else None
+        return ConnectionForm(data, initial=known, settable=self.settable(request, obj))
+
+    def beside(self, request: HttpRequest, obj: Any) -> dict[str, Any]:
+        """How it stands. Of secrets, whether there is one."""
+        if obj is None:
+            return {}
+        inbound = f"{settings.PUBLIC_URL}api/integrations/{obj.provider}/webhook/{obj.public_id}"
+        now = timezone.now()
+        return {
+            "address": "" if obj.provider == Provider.SLACK else inbound,
+            "backlog": selectors.backlog_of(obj, now=now),
+            "has": {name: bool(getattr(obj, name)) for name in sorted(connections.SECRETS)},
+            "previous_until": obj.previous_until if obj.previous_until and obj.previous_until > now else None,
+        }
+
+    def write(self, request: HttpRequest, obj: Any, form: ServiceForm) -> Model:
+        given, now, by = form.changes(), timezone.now(), self.actor(request)
+        match given.pop("do", ""):
+            case "test":
+                self._test(request, obj, now)
+                return obj  # type: ignore[no-any-return]
+            case "activate":
+                return connections.activate(connection_id=obj.pk, by=by, now=now)
+            case "pause":
+                return connections.pause(connection_id=obj.pk, by=by, now=now)
+        provider, account = given.pop("provider", ""), given.pop("account_key", "")
+        if obj is None:
+            return connections.create(
+                provider=Provider(provider or form.cleaned_data["provider"]),
+                account_key=account,
+                changes=given,
+                by=by,
+                now=now,
+            )
+        return connections.update(connection_id=obj.pk, changes=given, by=by, now=now)
+
+    def saved(self, request: HttpRequest, saved: Model, form: ServiceForm) -> HttpResponse:
+        if form.cleaned_data.get("do") == "test":
+            form.changed_data.clear()
+        return super().saved(request, saved, form)
+
+    def _test(self, request: HttpRequest, known: Connection, now: datetime) -> None:
+        for finding in doctor.examine(known, now=now):
+            tell = messages.info if finding.is_fine else messages.error
+            tell(request, str(finding))
+
+
+class ReceiptForm(ServiceForm):
+    source = forms.CharField()
+    topic = forms.CharField()
+    status = forms.CharField()
+    attempts = forms.IntegerField()
+    error = forms.CharField(label="Last failure")
+    resource_key = forms.CharField(label="About")
+    delivery_id = forms.CharField(label="Key")
+    received_at = forms.DateTimeField(label="Received")
+    next_attempt_at = forms.DateTimeField(label="Next try")
+    finished_at = forms.DateTimeField(label="Finished")
+    redacted_at = forms.DateTimeField(label="Body blanked")
+
+
+@admin.register(WebhookReceipt)
+class ReceiptAdmin(DeskAdmin):
+    """Read only, without the body; working off again goes through the service."""
+
+    form_class = ReceiptForm
+    list_display = ("id", "source", "topic", "status", "attempts", "error", "received_at", "finished_at")
+    list_filter: ClassVar[Any] = ("status", "provider")
+    plain_filters = ("status", "provider")
+    ordering = ("-id",)
+    sortable_by: ClassVar[Any] = ()
+    actions = ("replay",)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        return super().get_queryset(request).defer("raw_body")
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return super().has_view_permission(request, obj) and self.is_admin(request)
+
+    has_module_permission = has_view_permission
+
+    def settable(self, request: HttpRequest, obj: Any) -> frozenset[str]:
+        return frozenset()
+
+    def build_form(self, request: HttpRequest, obj: Any) -> ServiceForm:
+        return ReceiptForm(initial={name: getattr(obj, name) for name in RECEIPT_FIELDS}, settable=frozenset())
+
+    @admin.action(description="Work off again")
+    def replay(self, request: HttpRequest, queryset: QuerySet[WebhookReceipt]) -> None:
+        again = 0
+        for pk in queryset.order_by("pk").values_list("pk", flat=True):
+            try:
+                receipts.replay(receipt_id=pk, by=self.actor(request), now=timezone.now())
+                again += 1
+            except DomainError as problem:
+                if problem.status >= 500:
+                    raise
+                messages.error(request, f"{pk}: {problem.detail}")
+        if again:
+            messages.success(request, f"{again} {'delivery is' if again == 1 else 'deliveries are'} worked off again.")

@@ -1,0 +1,85 @@
+"""Gorgias' HTTP integrations: no signature and no delivery id, so a secret in a header and a body of ids that is a hint
+to fetch what happened, never the truth about it.
+"""
+
+import hashlib
+import hmac
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from integrations.contract import Delivered, Inbox, Label, Processor
+from integrations.reading import Unreadable, external_id
+
+TOKEN = "x-webhook-token"  # noqa: S105 - the name of a header
+ACCOUNT = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
+CONTEXT = "context"  # a body made by their `{{context}}`, which names no trigger
+_TRIGGER = re.compile(r"[a-z-]{1,64}")
+_IDS = ("ticket_id", "message_id", "updated")
+
+# What is done about each trigger that we take; any other is kept as ignored.
+PROCESSORS: dict[str, Processor] = {}
+
+
+def is_authentic(headers: Mapping[str, str], raw: bytes, secrets: Sequence[str]) -> bool:
+    """Whether the header holds one of the secrets. Compares with them all, and raises for no header."""
+    given = headers.get(TOKEN, "").encode("utf-8", "replace")
+    return True in [hmac.compare_digest(secret.encode(), given) for secret in secrets]  # all, also after one fits
+
+
+def label(delivered: Delivered) -> Label:
+    body: Mapping[str, Any] = delivered.body or {}
+    topic = _topic(body)
+    return Label(
+        delivery_id=_delivery_id(topic, body, delivered.raw),
+        topic=topic,
+        resource_key=_resource(body),
+        people=_people(body),
+    )
+
+
+def _topic(body: Mapping[str, Any]) -> str:
+    """The trigger; older integrations write it with underscores."""
+    event = body.get("event")
+    if isinstance(event, str) and _TRIGGER.fullmatch(named := event.lower().replace("_", "-")):
+        return named
+    return CONTEXT if isinstance(body.get("ticket"), dict) else ""
+
+
+def _delivery_id(topic: str, body: Mapping[str, Any], raw: bytes) -> str:
+    """Of what it says: the trigger, the ids, and when the ticket was changed; else of all of it."""
+    ids = [body.get(name) for name in _IDS]
+    if body.get("ticket_id") and body.get("updated") and all(isinstance(one, str) for one in ids):
+        parts = [topic, *(str(one) for one in ids)]
+        return hashlib.sha256("\0".join(parts).encode("utf-8", "replace")).hexdigest()
+    return hashlib.sha256(topic.encode() + b"\0" + raw).hexdigest()
+
+
+def _resource(body: Mapping[str, Any]) -> str:
+    ticket = body.get("ticket")
+    value = body.get("ticket_id") or (ticket.get("id") if isinstance(ticket, dict) else None)
+    try:
+        return f"ticket:{external_id(value)}"
+    except Unreadable:
+        return ""
+
+
+def _people(body: Mapping[str, Any]) -> list[str]:
+    """Ids of customers, in the one kind of body that has any."""
+    ticket = body.get("ticket")
+    holders = [ticket.get(name) for name in ("customer", "requester")] if isinstance(ticket, dict) else []
+    found = []
+    for holder in holders:
+        try:
+            found.append(f"gorgias:{external_id(holder.get('id'))}" if isinstance(holder, dict) else "")
+        except Unreadable:
+            continue
+    return [one for one in found if one]
+
+
+INBOX = Inbox(
+    headers=frozenset({"content-type", "user-agent"}),
+    is_authentic=is_authentic,
+    label=label,
+    processors=PROCESSORS,
+)

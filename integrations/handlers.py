@@ -1,0 +1,11 @@
+"""What the inbox does about events of others."""
+
+from datetime import datetime
+
+from customers.events import CustomerErased
+from integrations import receipts
+from supportdesk.core.actor import Actor
+
+
+def erase_receipts(event: CustomerErased, *, by: Actor, at: datetime) -> None:
+    receipts.erase(customer_id=event.subject_id, now=at)

@@ -1,0 +1,396 @@
+"""The one inbox: what partners send is believed or refused, stored once, answered, and worked off later.
+
+A delivery is stored as it came before it is answered, so what was answered is never lost; its key is unique, so what
+comes twice is there once. Whoever works on one holds its lease, a column, so one that was lost with its process is free
+again. Of one resource only the earliest unfinished is worked on. The effect and the mark that it is done are one
+transaction, which fails when the lease was lost: there is one effect, however often it was tried.
+"""
+
+import hashlib
+import json
+import random
+import time
+import uuid
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import structlog
+from django.db import connection, transaction
+from django.db.models import Q
+from django.db.models.functions import Now
+from django.utils import timezone
+from prometheus_client import Counter
+
+from integrations import people
+from integrations.contract import Delivered, Ignored, Inbox, Job, Label, Processor
+from integrations.enums import ConnectionStatus, Provider, ReceiptStatus
+from integrations.events import ReceiptReplayed
+from integrations.models import WAITING, Connection, WebhookReceipt
+from integrations.providers import inbox_of
+from integrations.reading import Unreadable, clean_text, read_object
+from supportdesk.core import wakeup
+from supportdesk.core.actor import Actor, Door, system
+from supportdesk.core.crypto import encrypt
+from supportdesk.core.errors import Conflict, NotAuthenticated, NotFound, Unavailable
+from supportdesk.core.events import emit
+from supportdesk.core.secrets import is_strong
+
+TASK = "integrations.work_off"
+LEASE = timedelta(seconds=15)
+FETCH_LEASE = timedelta(seconds=70)  # longer than any task lives
+BACKOFF = (60.0, 300.0, 1_800.0, 7_200.0, 43_200.0)  # seconds after the first, second, … failure; a tenth is chance
+TRIES = 1 + len(BACKOFF)
+BODY_KEPT_FOR = timedelta(days=30)
+KEY_KEPT_FOR = timedelta(days=365)  # longer than anybody sends a delivery again
+PRUNE_BATCH = 2_000
+HEADER_LENGTH = 200
+NO_PROCESSOR, NO_CONNECTION = "nothing is done about this topic", "of no connection"
+ERASED, EXPIRED = "the person was erased", "kept for too long"
+
+WEBHOOKS = Counter("supportdesk_webhooks_total", "Deliveries of partners at our door.", ["provider", "outcome"])
+RECEIPTS = Counter("supportdesk_receipts_total", "Deliveries of partners worked off.", ["provider", "outcome"])
+
+_STORE = """
+INSERT INTO integrations_webhookreceipt (
+    provider, source, connection_id, topic, delivery_id, event_id, headers, raw_body, body_sha256, subjects,
+    resource_key, privacy, triggered_at, received_at, status, attempts, next_attempt_at, error, finished_at
+) VALUES (
+    %(provider)s, %(source)s, %(connection)s, %(topic)s, %(delivery_id)s, %(event_id)s, %(headers)s, %(raw_body)s,
+    %(sha256)s, %(subjects)s, %(resource_key)s, %(privacy)s, %(triggered_at)s, %(now)s, %(status)s, 0, %(next)s,
+    %(error)s, %(finished_at)s
+)
+ON CONFLICT (source, delivery_id) DO NOTHING RETURNING id
+"""
+_CLAIM = """
+UPDATE integrations_webhookreceipt SET claim = %(claim)s, attempts = attempts + 1, status = 'processing',
+    lease_until = clock_timestamp() + %(lease)s * interval '1 second'
+WHERE id = (
+    SELECT r.id FROM integrations_webhookreceipt r
+    WHERE r.status IN ('received', 'processing', 'retry') AND r.next_attempt_at <= clock_timestamp()
+        AND (r.lease_until IS NULL OR r.lease_until < clock_timestamp())
+        AND (r.privacy OR r.resource_key = '' OR NOT EXISTS (
+            SELECT FROM integrations_webhookreceipt e
+            WHERE e.status IN ('received', 'processing', 'retry') AND e.source = r.source
+                AND e.resource_key = r.resource_key AND e.id < r.id
+        ))
+    ORDER BY r.next_attempt_at, r.id LIMIT 1 FOR UPDATE SKIP LOCKED
+)
+RETURNING id
+"""
+
+log = structlog.get_logger("supportdesk.receipts")
+
+
+class Unverified(NotAuthenticated):
+    """The delivery does not carry the signature, or the secret, of its connection."""
+
+    code = "bad_signature"
+
+
+class NotReplayable(Conflict):
+    """Only a delivery that is finished, and whose body is still there, is worked off again."""
+
+    code = "not_replayable"
+
+
+class _Lost(Exception):
+    """The lease ran out and somebody else has the receipt."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Claimed:
+    claim: uuid.UUID
+    receipt: WebhookReceipt
+
+    @property
+    def mine(self) -> Any:
+        held = WebhookReceipt.objects.filter(pk=self.receipt.pk, claim=self.claim)
+        return held.filter(status=ReceiptStatus.PROCESSING)
+
+
+def take_in(
+    *, provider: Provider, public_id: str | None, headers: Mapping[str, str], raw: bytes, now: datetime
+) -> bool:
+    """Stores a delivery, unless it is there already, and has a worker woken once it is committed; whether it was new.
+
+    Without `public_id` it came to the app's own address, and the account is the one that its body names. At most two
+    statements. Raises NotFound for an address that is nobody's, Unverified.
+    """
+    inbox = inbox_of(provider)
+    known = None if public_id is None else _connection(provider, public_id)
+    signing = inbox.app_secrets() if known is None else live_secrets(known, inbox, now=now)
+    if not inbox.is_authentic(headers, raw, signing):
+        raise _unverified(provider)
+    delivered = Delivered(headers=headers, raw=raw, body=_body(raw))
+    account = inbox.account(delivered)
+    if known is None:
+        known = None if account is None else Connection.objects.filter(provider=provider, account_key=account).first()
+    elif account is not None and account != known.account_key:
+        raise _unverified(provider)  # signed for another account of the same app
+    label = inbox.label(delivered)
+    if known is not None and known.status == ConnectionStatus.UNINSTALLED and not label.privacy:
+        WEBHOOKS.labels(provider, "uninstalled").inc()
+        raise NotFound
+    return _store(provider, inbox, known, account, delivered, label, now)
+
+
+def live_secrets(known: Connection, inbox: Inbox, *, now: datetime) -> list[str]:
+    """What may have signed a delivery for the connection: its own secrets, or else the app's; only sound ones."""
+    own = [known.webhook_secret]
+    if known.previous_until is not None and known.previous_until > now:
+        own.append(known.webhook_secret_previous)
+    sound = [secret for secret in own if secret and is_strong(secret)]
+    return sound if known.webhook_secret else list(inbox.app_secrets())
+
+
+def work_off(*, limit: int, seconds: float = 20.0) -> int:
+    """Works off up to `limit` deliveries that are due and that nobody has, the oldest first; returns how many."""
+    count, until = 0, time.monotonic() + seconds
+    while count < limit and time.monotonic() < until and (claimed := _claim()) is not None:
+        _attempt(claimed)
+        count += 1
+    return count
+
+
+def is_something_due() -> bool:
+    """Whether there may be something to work off, though somebody may be at it."""
+    return WebhookReceipt.objects.filter(status__in=WAITING, next_attempt_at__lte=Now()).exists()
+
+
+def sweep(*, limit: int) -> int:
+    """Works off what nobody was woken for, whose worker is gone, or whose connection is active again."""
+    held = WebhookReceipt.objects.filter(status__in=WAITING, next_attempt_at__isnull=True)
+    held.filter(connection__status=ConnectionStatus.ACTIVE).update(next_attempt_at=Now())
+    return work_off(limit=limit)
+
+
+def replay(*, receipt_id: int, by: Actor, now: datetime) -> WebhookReceipt:
+    """Has a finished delivery worked off again, from the first try on. Raises NotFound, NotReplayable."""
+    with transaction.atomic():
+        receipt = WebhookReceipt.objects.visible_to(by).select_for_update().filter(pk=receipt_id).first()
+        if receipt is None:
+            raise NotFound
+        if receipt.finished_at is None or receipt.raw_body is None:
+            raise NotReplayable("Only a delivery that is finished, and whose body is still there, is worked off again.")
+        receipt.status, receipt.attempts, receipt.next_attempt_at = ReceiptStatus.RECEIVED, 0, now
+        receipt.finished_at = receipt.lease_until = receipt.claim = None
+        changed = ["status", "attempts", "next_attempt_at", "finished_at", "lease_until", "claim"]
+        receipt.save(update_fields=changed)
+        emit(ReceiptReplayed(subject_id=receipt.pk), by=by, at=now)
+        transaction.on_commit(lambda: wakeup.hint(TASK))
+    return receipt
+
+
+def erase(*, customer_id: int, now: datetime) -> int:
+    """Blanks every body that speaks of the customer, and has what was to be done about it left undone; how many.
+
+    Requests about privacy that are still to be worked off stay until they are, which blanks them as well.
+    """
+    about = WebhookReceipt.objects.filter(subjects__overlap=people.hashes_of(customer_id))
+    found = about.exclude(Q(privacy=True) & Q(finished_at__isnull=True))
+    found.filter(status__in=WAITING).update(status=ReceiptStatus.IGNORED, error=ERASED, finished_at=now)
+    return found.update(**_blank(now))
+
+
+def prune(*, now: datetime) -> int:
+    """Blanks bodies that are a month old and deletes keys that are a year old, in batches; returns how many rows."""
+    aged = WebhookReceipt.objects.filter(redacted_at__isnull=True, received_at__lte=now - BODY_KEPT_FOR)
+    count = 0
+    while batch := list(aged.values_list("pk", flat=True)[:PRUNE_BATCH]):
+        rows = WebhookReceipt.objects.filter(pk__in=batch)
+        rows.unfinished().update(status=ReceiptStatus.IGNORED, error=EXPIRED, finished_at=now, claim=None)
+        count += rows.update(**_blank(now))
+    old = WebhookReceipt.objects.filter(finished_at__isnull=False, received_at__lte=now - KEY_KEPT_FOR)
+    while batch := list(old.values_list("pk", flat=True)[:PRUNE_BATCH]):
+        count += WebhookReceipt.objects.filter(pk__in=batch).delete()[0]
+    return count
+
+
+def _connection(provider: Provider, public_id: str) -> Connection:
+    columns = ("provider", "account_key", "status", "webhook_secret", "webhook_secret_previous", "previous_until")
+    known = Connection.objects.filter(provider=provider, public_id=public_id).only(*columns).first()
+    if known is None:
+        WEBHOOKS.labels(provider, "unknown").inc()
+        raise NotFound
+    return known
+
+
+def _unverified(provider: Provider) -> Unverified:
+    WEBHOOKS.labels(provider, "unverified").inc()
+    return Unverified("The delivery is not signed by this connection.")
+
+
+def _body(raw: bytes) -> dict[str, Any] | None:
+    with suppress(Unreadable):
+        return read_object(raw)
+    return None
+
+
+def _store(
+    provider: Provider,
+    inbox: Inbox,
+    known: Connection | None,
+    account: str | None,
+    delivered: Delivered,
+    label: Label,
+    now: datetime,
+) -> bool:
+    error = _nothing_to_do(inbox, known, delivered, label)
+    held = known is not None and known.status != ConnectionStatus.ACTIVE and not label.privacy
+    kept = {
+        name: clean_text(value)[:HEADER_LENGTH] for name, value in delivered.headers.items() if name in inbox.headers
+    }
+    given = {
+        "provider": provider,
+        "source": f"{provider}:{known.account_key if known else account or 'app'}",
+        "connection": known.pk if known else None,
+        "topic": label.topic,
+        "delivery_id": label.delivery_id,
+        "event_id": label.event_id,
+        "headers": json.dumps(kept),
+        "raw_body": encrypt(delivered.raw.decode("latin-1"), context="integrations_webhookreceipt.raw_body"),
+        "sha256": hashlib.sha256(delivered.raw).hexdigest(),
+        "subjects": people.subjects_of(delivered.body, label.people),
+        "resource_key": label.resource_key,
+        "privacy": label.privacy,
+        "triggered_at": label.triggered_at,
+        "now": now,
+        "status": ReceiptStatus.IGNORED if error else ReceiptStatus.RECEIVED,
+        "next": None if error or held else now,
+        "error": error,
+        "finished_at": now if error else None,
+    }
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute(_STORE, given)
+            new = cursor.fetchone() is not None
+        if new and not error:
+            transaction.on_commit(lambda: wakeup.hint(TASK))
+    WEBHOOKS.labels(provider, "duplicate" if not new else "ignored" if error else "stored").inc()
+    return new
+
+
+def _nothing_to_do(inbox: Inbox, known: Connection | None, delivered: Delivered, label: Label) -> str:
+    """Why it is only kept; empty when it is to be worked off, if only to say that nobody can read it."""
+    if known is None and not label.privacy:
+        return NO_CONNECTION
+    unreadable = delivered.body is None and not label.topic
+    return "" if unreadable or label.topic in inbox.processors else NO_PROCESSOR
+
+
+def _claim() -> _Claimed | None:
+    claim = uuid.uuid4()
+    with connection.cursor() as cursor:
+        cursor.execute(_CLAIM, {"claim": claim, "lease": LEASE.total_seconds()})
+        row = cursor.fetchone()
+    if row is None:
+        return None
+    receipt = WebhookReceipt.objects.select_related("connection").defer("raw_body").get(pk=row[0])
+    return _Claimed(claim=claim, receipt=receipt)
+
+
+def _attempt(claimed: _Claimed) -> None:
+    """Works one off and marks what became of it. A process that dies in here leaves the lease to run out."""
+    receipt = claimed.receipt
+    known = receipt.connection
+    if receipt.attempts > TRIES:  # none of the tries lived to say that it failed
+        _bury(claimed, "the process ended in every try")
+    elif not receipt.privacy and (known is None or known.status != ConnectionStatus.ACTIVE):
+        claimed.mine.update(status=ReceiptStatus.RECEIVED, attempts=receipt.attempts - 1, **_LET_GO)
+    else:
+        try:
+            with structlog.contextvars.bound_contextvars(receipt=receipt.pk):
+                _process(claimed)
+        except _Lost:
+            log.warning("receipt was taken over", receipt=receipt.pk)
+        except Ignored as reason:
+            _finish(claimed, ReceiptStatus.IGNORED, str(reason))
+        except Unreadable as reason:
+            _bury(claimed, str(reason))
+        except Exception as error:  # whatever it is, it must not stop what waits for other resources
+            _back_off(claimed, error)
+
+
+def _process(claimed: _Claimed) -> None:
+    receipt, now = claimed.receipt, timezone.now()
+    raw = receipt.raw_body
+    if raw is None:
+        raise Ignored(ERASED)
+    body = read_object(raw)
+    processor = inbox_of(receipt.provider).processors.get(receipt.topic)
+    if processor is None:
+        raise Ignored(NO_PROCESSOR)
+    job = Job(
+        receipt_id=receipt.pk,
+        connection=receipt.connection,
+        topic=receipt.topic,
+        body=body,
+        received_at=receipt.received_at,
+        triggered_at=receipt.triggered_at,
+        by=system(f"integrations.{receipt.provider}", origin=Door(receipt.provider)),
+        now=now,
+    )
+    answered_for = _waiting_behind(receipt) if processor.merges else []
+    found = _fetched(claimed, processor, job)
+    with transaction.atomic():
+        processor.apply(job, found)
+        unblanked = claimed.mine.filter(redacted_at__isnull=True)  # else its person was erased meanwhile
+        if not unblanked.update(status=ReceiptStatus.DONE, error="", finished_at=Now(), **_LET_GO):
+            raise _Lost
+        merged = WebhookReceipt.objects.filter(pk__in=answered_for, status__in=WAITING)
+        merged.update(status=ReceiptStatus.DONE, error="", finished_at=Now(), **_LET_GO)
+        if receipt.privacy:
+            WebhookReceipt.objects.filter(pk=receipt.pk).update(**_blank(now))
+    RECEIPTS.labels(receipt.provider, "done").inc(1 + len(answered_for))
+
+
+def _fetched(claimed: _Claimed, processor: Processor, job: Job) -> Any:
+    if processor.fetch is None:
+        return None
+    if not claimed.mine.update(lease_until=Now() + FETCH_LEASE):
+        raise _Lost
+    return processor.fetch(job)
+
+
+def _waiting_behind(receipt: WebhookReceipt) -> Sequence[int]:
+    """What came for the same resource before we look at it. Nobody else takes it while this one is unfinished."""
+    if not receipt.resource_key:
+        return []
+    same = WebhookReceipt.objects.filter(source=receipt.source, resource_key=receipt.resource_key, status__in=WAITING)
+    return list(same.filter(privacy=False).exclude(pk=receipt.pk).values_list("pk", flat=True))
+
+
+_LET_GO: dict[str, Any] = {"claim": None, "lease_until": None, "next_attempt_at": None}
+
+
+def _finish(claimed: _Claimed, status: ReceiptStatus, error: str) -> None:
+    claimed.mine.update(status=status, error=error[:100], finished_at=Now(), **_LET_GO)
+    RECEIPTS.labels(claimed.receipt.provider, status).inc()
+
+
+def _bury(claimed: _Claimed, error: str) -> None:
+    receipt = claimed.receipt
+    log.error("delivery of a partner given up", receipt=receipt.pk, provider=receipt.provider, error=error)
+    _finish(claimed, ReceiptStatus.DEAD, error)
+
+
+def _back_off(claimed: _Claimed, error: Exception) -> None:
+    receipt, kind = claimed.receipt, type(error).__name__
+    log.exception("delivery of a partner failed", receipt=receipt.pk, attempt=receipt.attempts)
+    if receipt.attempts >= TRIES:
+        _bury(claimed, kind)
+        return
+    pause = BACKOFF[receipt.attempts - 1] * random.uniform(1.0, 1.1)  # noqa: S311 - spreads rivals, no secret
+    if isinstance(error, Unavailable) and error.retry_after is not None:
+        pause = max(pause, float(error.retry_after))
+    again = Now() + timedelta(seconds=pause)
+    claimed.mine.update(status=ReceiptStatus.RETRY, error=kind, **(_LET_GO | {"next_attempt_at": again}))
+    RECEIPTS.labels(receipt.provider, "retry").inc()
+
+
+def _blank(now: datetime) -> dict[str, Any]:
+    """What is left of a body, and of whom it spoke: nothing."""
+    return {"raw_body": None, "subjects": [], "resource_key": "", "redacted_at": now}

@@ -1,0 +1,30 @@
+"""Working off what partners sent, and periodic work on what is kept of it (see supportdesk/schedule.py)."""
+
+from celery import shared_task
+from django.utils import timezone
+
+from integrations import receipts
+from supportdesk.core import wakeup
+
+AT_ONCE = 2_000
+
+
+@shared_task(name=receipts.TASK)  # type: ignore[untyped-decorator]
+def work_off() -> int:
+    """Works off what is due. A hint to the next one, when there was more than fits a task."""
+    done = receipts.work_off(limit=AT_ONCE)
+    if done and receipts.is_something_due():
+        wakeup.hint(receipts.TASK)
+    return done
+
+
+@shared_task(name="integrations.sweep_receipts")  # type: ignore[untyped-decorator]
+def sweep_receipts() -> int:
+    """Works off what nobody was woken for."""
+    return receipts.sweep(limit=AT_ONCE)
+
+
+@shared_task(name="integrations.prune_receipts")  # type: ignore[untyped-decorator]
+def prune_receipts() -> int:
+    """Blanks bodies of deliveries that are a month old, and deletes keys that are a year old."""
+    return receipts.prune(now=timezone.now())
