@@ -46,7 +46,7 @@ def _methods(route: str, view: Any) -> set[str]:
 
 def path_of(route: str, world: World) -> str:
     """The route with the world's own objects in it; a place may have one of its own."""
-    kind, parts = "", []
+    kind, parts = "", list[str]()
     for part in route.split("/"):
         parameter = _PARAMETER.fullmatch(part)
         named = world.values.get(parameter[1], world.values.get(kind)) if parameter else part
