@@ -68,6 +68,12 @@ def networks(name: str, default: tuple[str, ...] = ()) -> list[IPv4Network | IPv
         raise ImproperlyConfigured(f"{name} must be addresses or networks such as 10.0.0.0/8, by commas.") from None
 
 
+def local_port() -> int:
+    """Of the demo; whoever starts it refuses what is no port."""
+    given = environment.get("SUPPORTDESK_PORT", "").strip()
+    return int(given) if given.isascii() and given.isdecimal() and 0 < int(given) < 65_536 else 8_000
+
+
 def outbound_url(name: str, default: str = "") -> str:
     """Where a partner is, without a slash at its end; empty when not set. Over plain HTTP only on this machine."""
     value = (environment.get(name, "").strip() or default).rstrip("/")
@@ -510,15 +516,8 @@ SLACK_ALERT_PRIORITIES: list[str] = env.list("SLACK_ALERT_PRIORITIES", default=[
 if not set(SLACK_ALERT_PRIORITIES) <= {"urgent", "high", "normal", "low"}:
     raise ImproperlyConfigured("SLACK_ALERT_PRIORITIES must be some of: urgent, high, normal, low.")
 # Where people reach us, for links in what is told elsewhere.
-PUBLIC_URL = (
-    outbound_url(
-        "SUPPORTDESK_PUBLIC_URL",
-        f"https://{ALLOWED_HOSTS[0].lstrip('.')}"
-        if PRODUCTION
-        else f"http://127.0.0.1:{environment.get('SUPPORTDESK_PORT') or 8000}",
-    )
-    + "/"
-)
+_HERE = f"https://{ALLOWED_HOSTS[0].lstrip('.')}" if PRODUCTION else f"http://127.0.0.1:{local_port()}"
+PUBLIC_URL = outbound_url("SUPPORTDESK_PUBLIC_URL", _HERE) + "/"
 
 # --- Background work -------------------------------------------------------------------------------------------------
 

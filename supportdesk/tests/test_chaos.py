@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import psycopg
@@ -47,18 +48,30 @@ CONTROLS = [
 
 
 @pytest.fixture(scope="module")
-def servers() -> Iterator[dict[str, str]]:
-    """The tests' own, with a database for the drills."""
-    name = f"chaos_{os.getpid()}"
-    url = os.environ["DATABASE_URL"]
+def template() -> Iterator[str]:
+    """A database with all tables and nothing in them."""
+    with database("chaos_template") as (name, url):
+        migrate = [sys.executable, "manage.py", "migrate", "--verbosity", "0"]
+        given = {"DATABASE_URL": url, "DJANGO_SETTINGS_MODULE": "supportdesk.settings.test"}
+        subprocess.run(migrate, cwd=settings.BASE_DIR, env=os.environ | given, check=True, capture_output=True)
+        yield name
+
+
+@pytest.fixture
+def servers(template: str) -> Iterator[dict[str, str]]:
+    """The tests' own, with a database for one drill: what another left is not in its way."""
+    with database("chaos", template) as (_, url):
+        yield {"SUPPORTDESK_CHAOS_DATABASE_URL": url, "SUPPORTDESK_CHAOS_REDIS_URL": os.environ["REDIS_URL"]}
+
+
+@contextmanager
+def database(name: str, template: str = "template1") -> Iterator[tuple[str, str]]:
+    name, url = f"{name}_{os.getpid()}", os.environ["DATABASE_URL"]
+    named = sql.Identifier(name)
     with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
-    yield {
-        "SUPPORTDESK_CHAOS_DATABASE_URL": f"{url.rpartition('/')[0]}/{name}",
-        "SUPPORTDESK_CHAOS_REDIS_URL": os.environ["REDIS_URL"],
-    }
-    with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+        connection.execute(sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(named, sql.Identifier(template)))
+        yield name, f"{url.rpartition('/')[0]}/{name}"
+        connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(named))
 
 
 def drill(name: str, servers: dict[str, str], *more: str) -> tuple[int, dict[str, Any]]:

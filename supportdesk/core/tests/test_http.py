@@ -20,6 +20,14 @@ HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
 WHOLE = HEAD + b"Content-Length: 2\r\n\r\n{}"
 
 
+def _heard(line: socket.socket) -> bytes:
+    """A whole request, which may come in pieces."""
+    heard = b""
+    while not heard.endswith(b'{"a": 1}') and (piece := line.recv(65_536)):
+        heard += piece
+    return heard
+
+
 @contextmanager
 def server(speak: Callable[[socket.socket], None]) -> Iterator[tuple[str, list[bytes]]]:
     """Answers on loopback with raw bytes; its address, and what it was sent."""
@@ -32,7 +40,7 @@ def server(speak: Callable[[socket.socket], None]) -> Iterator[tuple[str, list[b
                     line, _ = listening.accept()
                 except OSError:
                     return
-                heard.append(line.recv(65_536))
+                heard.append(_heard(line))
                 try:
                     speak(line)
                     line.close()

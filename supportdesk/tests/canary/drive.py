@@ -5,6 +5,7 @@ import io
 import json
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -17,9 +18,11 @@ from django.test import Client, override_settings
 from django.utils import timezone
 
 from agents.models import Agent
-from agents.tests.builders import PASSWORD, make_agent, make_department
+from agents.tests.builders import PASSWORD, SYSTEM, make_agent, make_department
 from customers import services as customers
 from customers.models import Customer
+from customers.orders import OrderItem, record_order
+from customers.tests.orders import told
 from integrations import receipts
 from integrations.enums import Provider
 from integrations.tests.builders import encoded, make_connection, path_of, send, send_gorgias, shopify_headers
@@ -198,6 +201,7 @@ class Drive:
         )
         self._hand_over(here, agent_id)
         ask("GET", f"{path}/tickets")
+        self._ask_quimbi(customer["id"], opened["id"])
         ask("GET", "/api/tickets", query={"q": marks.word("body"), "page_size": "1"})
         ask("GET", "/api/tickets", query={"q": "about", "tag": marks.word("tag")})
         ask("GET", "/api/tickets/export", query={"q": opened["subject"]})
@@ -212,6 +216,19 @@ class Drive:
         if number % 2:
             ask("DELETE", here)
             ask("POST", f"{path}/erase", {"confirm": "erase"})
+
+    def _ask_quimbi(self, customer_id: int, ticket_id: int) -> None:
+        order = told(self.marks.word("order"), number=self.marks.word("order"))
+        order = replace(order, items=[OrderItem(name=self.marks.text("item"), quantity=1)])
+        record_order(customer_id=customer_id, told=order, by=SYSTEM, now=timezone.now())
+        self.ask("GET", f"/api/customers/{customer_id}/orders")
+        for path in (f"customers/{customer_id}/dna", f"customers/{customer_id}/churn"):
+            self.ask("GET", f"/api/ai/{path}")
+            self.ask("GET", f"/api/ai/{path}", query={"refresh": "1"})
+        self.ask("GET", f"/api/ai/tickets/{ticket_id}/recommend")
+        self.ask("GET", f"/api/ai/tickets/{ticket_id}/draft", query={"tone": "formal"})
+        self.ask("POST", f"/api/ai/tickets/{ticket_id}/draft", {"tone": "empathetic"})
+        self.ask("GET", "/api/ai/report")
 
     def _hand_over(self, ticket: str, agent_id: int) -> None:
         ask, me, transfer = self.ask, self.me.pk, {"from_agent_id": self.me.pk, "agent_id": agent_id}

@@ -35,6 +35,7 @@ NONE_OF = (
     "agents_socketpass",
     "agents_tab",
     "tickets_assignmentdecision",
+    "tickets_draft",
 )
 
 
