@@ -115,5 +115,8 @@ def _parcel(parcel: Parcel) -> dict[str, str]:
 def _check(told: OrderTold) -> None:
     if not told.total.is_finite() or abs(told.total) >= LARGEST:
         raise InvalidInput.on("total", "Must be an amount of money.", "out_of_range")
+    prices = [item.price for item in told.items or () if item.price is not None]
+    if any(not price.is_finite() or abs(price) >= LARGEST for price in prices):
+        raise InvalidInput.on("items", "Each price must be an amount of money.", "out_of_range")
     if not re.fullmatch("[A-Z]{3}", told.currency):
         raise InvalidInput.on("currency", "Must be a code of three letters such as EUR.", "invalid_currency")

@@ -142,7 +142,7 @@ def deciding(ahead: Rank, behind: Rank) -> Part | str:
 
 def value_of(lifetime_value: float, *, vip_from: float) -> int:
     """The part of the head start that a customer's lifetime value earns: half at `vip_from`, and less and less more."""
-    return int(WHOLE * lifetime_value / (lifetime_value + vip_from)) if lifetime_value > 0 else 0
+    return min(WHOLE - 1, int(WHOLE * (lifetime_value / (lifetime_value + vip_from)))) if lifetime_value > 0 else 0
 
 
 def _head_starts(standing: Standing, weights: Weights) -> dict[Part, timedelta]:

@@ -140,7 +140,7 @@ class DraftViewSet(ApiViewSet):
             return Response(DraftInsight(_flat(Insight(reason=Reason.NOTHING_TO_DRAFT), tone)).data)
         found = settled(quimbi.draft(told, tone=tone, length=length, refresh=again))
         if found.value is not None:
-            drafts.show(ticket_id=pk, position=told.last_message, draft=found.value, by=by, now=now)
+            drafts.show(ticket_id=pk, position=told.last_message, draft=found.value, by=by, now=self.now)
         return Response(DraftInsight(_flat(found, tone)).data)
 
 
