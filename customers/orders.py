@@ -71,12 +71,15 @@ def record_order(*, customer_id: int, told: OrderTold, by: Actor, now: datetime)
         found = Order.objects.select_for_update().filter(source=told.source, external_id=told.external_id).first()
         if found is not None and not _is_news(told, customer_id, found):
             return found
+        owners = dict.fromkeys([customer.pk, *([found.customer_id] if found else [])])
         order = found or Order(source=told.source, external_id=told.external_id)
         order.customer = customer
         for name, value in _values(told).items():
             setattr(order, name, value)
         order.save()
-        emit(OrderRecorded(subject_id=customer.pk, order_id=order.pk, new=found is None), by=by, at=now)
+        emit(
+            *(OrderRecorded(subject_id=owner, order_id=order.pk, new=found is None) for owner in owners), by=by, at=now
+        )
     return order
 
 

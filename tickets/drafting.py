@@ -7,7 +7,7 @@ from customers import insights
 from quimbi.types import Conversation, Line
 from supportdesk.core.actor import Actor
 from supportdesk.core.errors import NotFound
-from tickets.enums import Sender
+from tickets.enums import Sender, Status
 from tickets.models import Message, Ticket
 
 NEWEST = 30  # messages that are told; the rest would only make it slower
@@ -34,8 +34,9 @@ def conversation_of(*, ticket_id: int, actor: Actor, channel: str | None = None)
 
 
 def has_something_to_answer(conversation: Conversation) -> bool:
-    """Whether the customer spoke last."""
-    return bool(conversation.lines) and conversation.lines[-1].from_customer
+    """Whether the customer spoke last, is still somebody, and can be answered."""
+    open_ended = conversation.status != Status.CLOSED and conversation.profile is not None
+    return open_ended and bool(conversation.lines) and conversation.lines[-1].from_customer
 
 
 def _newest(ticket: Ticket) -> Sequence[Message]:

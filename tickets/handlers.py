@@ -5,7 +5,6 @@ from typing import Any
 
 from agents.enums import Availability
 from customers.events import CustomerErased
-from quimbi import service as quimbi
 from supportdesk.core.actor import Actor
 from supportdesk.core.events import Occurrence
 from tickets import lists, workload
@@ -100,11 +99,11 @@ def heed_message(occurrence: Occurrence, *, now: datetime) -> None:
     shows what they made of the drafts they saw.
     """
     event = occurrence.event
-    advising.forget_texts([event.subject_id])
     if event.sender == Sender.CUSTOMER:
         advising.hear(ticket_id=event.subject_id, position=event.position)
     elif event.public_reply:
         drafts.settle(ticket_id=event.subject_id, position=event.position, now=now)
+    advising.forget_texts([event.subject_id])
 
 
 def forget_customers_texts(occurrence: Occurrence, *, now: datetime) -> None:
@@ -114,8 +113,7 @@ def forget_customers_texts(occurrence: Occurrence, *, now: datetime) -> None:
 
 def outdate_insights(occurrence: Occurrence, *, now: datetime) -> None:
     """Of what a customer bought, and of who Quimbi knows them as."""
-    quimbi.outdate_customer(occurrence.event.subject_id)
-    advising.forget_texts_for(occurrence.event.subject_id)
+    advising.outdate(occurrence.event.subject_id)
 
 
 def spread_alert(occurrence: Occurrence, *, now: datetime) -> None:

@@ -1,15 +1,17 @@
 """What Quimbi says, asked for by itself. Each value says where it comes from, and why it is missing."""
 
+import json
 from typing import Any, ClassVar, TypeVar
 
 from django.conf import settings
+from django.core.cache import cache
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from agents.enums import EVERY_ROLE, Role, Scope
 from customers.audit import record_read
 from customers.models import Customer
-from quimbi import calls, types
+from quimbi import calls, shared, types
 from quimbi import service as quimbi
 from quimbi.api import examples
 from quimbi.api.filters import DraftFilter, InsightFilter
@@ -27,9 +29,12 @@ from sla import performance
 from sla.api.filters import PeriodFilter
 from sla.models import SLAClock
 from supportdesk.core import limits
+from supportdesk.core.actor import Actor
+from supportdesk.core.api import idempotency
 from supportdesk.core.api.filters import read_parameters
 from supportdesk.core.api.schema import operation
 from supportdesk.core.api.views import ApiViewSet
+from supportdesk.core.crypto import blind_index
 from supportdesk.core.errors import NotFound, Unavailable
 from supportdesk.core.limits import Limit, TooManyRequests
 from tickets import drafting, reporting, selectors
@@ -39,6 +44,11 @@ from tickets.services import advising, drafts
 CUSTOMER_READERS = EVERY_ROLE | {Scope.CUSTOMERS_READ}
 WRITERS = EVERY_ROLE  # of answers to customers, which machines do not write
 ASK_AGAIN = 30  # seconds, where nobody said after how long to
+KEY_KEPT_SECONDS = 24 * 60 * 60
+DRAFTS = Limit(name="quimbi drafts", allowed=60, seconds=60, strict=False)  # looked at; most are kept
+REFRESHES = Limit(  # what is billed although the same was asked before
+    name="quimbi refresh", allowed=settings.QUIMBI_REFRESHES_PER_MINUTE, seconds=60, strict=False
+)
 T = TypeVar("T")
 
 WORDS = {
@@ -91,13 +101,14 @@ class CustomerInsightViewSet(ApiViewSet):
         if not Customer.objects.visible_to(self.actor).filter(pk=pk).exists():
             raise NotFound
         if refresh:
-            _take(self.actor.id)
+            _take(REFRESHES, self.actor)
         record_read(customer_id=pk, through="insights", by=self.actor, now=self.now)
         return advising.insights_of([pk], purpose=Purpose.REQUEST, refresh=refresh)[pk]
 
 
 class DraftViewSet(ApiViewSet):
     allowed: ClassVar = {"retrieve": WRITERS, "create": WRITERS}
+    waiting: ClassVar = frozenset({"create"})
     filterset_class = DraftFilter
     queryset = Draft.objects.none()
 
@@ -111,7 +122,10 @@ class DraftViewSet(ApiViewSet):
     )
     def retrieve(self, request: Request, pk: int) -> Response:
         """The same again, without another call, until somebody writes. Null where the last message is an agent's."""
-        return self._draft(pk, read_parameters(request, DraftFilter), again=False)
+        given = read_parameters(request, DraftFilter)
+        selectors.seen(pk, self.actor)
+        _take(DRAFTS, self.actor)
+        return self._draft(pk, given, again=False)
 
     @operation(
         "Write another draft of a reply",
@@ -122,14 +136,13 @@ class DraftViewSet(ApiViewSet):
         errors=[NoAdvice],
     )
     def create(self, request: Request, pk: int) -> Response:
-        """Whatever is kept, which it replaces."""
+        """Whatever is kept, which it replaces. With an `Idempotency-Key` that came before, the draft that is kept."""
         selectors.seen(pk, self.actor)
         given = self.read(DraftRequest)
-        _take(self.actor.id)
-        return self._draft(pk, given, again=True)
-
-    def check_reach(self, **path: Any) -> None:
-        selectors.seen(path["pk"], self.actor)
+        again = _is_first(idempotency.key_of(request), self.actor, pk, given)
+        if again:
+            _take(REFRESHES, self.actor)
+        return self._draft(pk, given, again=again)
 
     def _draft(self, pk: int, given: dict[str, Any], *, again: bool) -> Response:
         by, now = self.actor, self.now
@@ -162,10 +175,11 @@ class RecommendationViewSet(ApiViewSet):
         refresh = read_parameters(request, InsightFilter)["refresh"] is not None
         told = drafting.conversation_of(ticket_id=pk, actor=self.actor)
         if refresh:
-            _take(self.actor.id)
+            _take(REFRESHES, self.actor)
         customer_id = selectors.customer_of(pk, self.actor)
         record_read(customer_id=customer_id, through="insights", by=self.actor, now=self.now, ticket_id=pk)
-        return Response(RecommendationInsight(settled(quimbi.actions(told, refresh=refresh))).data)
+        found = settled(quimbi.actions(told, refresh=refresh)) if told.profile else Insight(reason=Reason.NO_PROFILE)
+        return Response(RecommendationInsight(found).data)
 
 
 class ReportViewSet(ApiViewSet):
@@ -213,8 +227,15 @@ def _flat(insight: Insight[types.Draft], tone: str | None) -> dict[str, Any]:
     }
 
 
-def _take(caller: int | None) -> None:
-    """Counts one more that is billed although the same was asked before. Raises TooManyRequests."""
-    refreshes = Limit(name="quimbi refresh", allowed=settings.QUIMBI_REFRESHES_PER_MINUTE, seconds=60, strict=False)
-    if wait := limits.take(refreshes, str(caller)):
-        raise TooManyRequests("Ask less often for what was answered before.", retry_after=wait)
+def _take(limit: Limit, actor: Actor) -> None:
+    """Counts one more. Raises TooManyRequests."""
+    if wait := limits.take(limit, f"{actor.kind}:{actor.id}"):
+        raise TooManyRequests("Ask less often for what Quimbi has to be asked.", retry_after=wait)
+
+
+def _is_first(key: str | None, actor: Actor, ticket_id: int, given: dict[str, Any]) -> bool:
+    """Whether nobody sent the same with the key in a day. Without Redis, where drafts are kept too, everything is."""
+    if key is None:
+        return True
+    name = blind_index(json.dumps([actor.kind, actor.id, ticket_id, key, sorted(given.items())]), context="draft")
+    return shared.asking.ask(lambda: cache.add(f"draft:{name}", "", KEY_KEPT_SECONDS)) is not False

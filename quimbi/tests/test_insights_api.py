@@ -1,5 +1,6 @@
 """What Quimbi says, over the API: every value with its source, every absence with its reason."""
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -9,6 +10,7 @@ from django.utils import timezone
 
 from agents.tests.builders import actor_of, make_agent, make_department, make_key
 from customers.tests.builders import make_customer
+from quimbi.api import views
 from quimbi.dialects import Function
 from quimbi.sandbox import Sandbox
 from supportdesk.core.models import Event
@@ -108,8 +110,8 @@ def test_without_a_quimbi_it_says_so(me: Api) -> None:
         assert (answer.status, answer.body["reason"]) == (503, "not_configured"), path
 
 
-def test_asking_again_by_force_has_its_limit(me: Api, quimbi: Sandbox, settings: Any) -> None:
-    settings.QUIMBI_REFRESHES_PER_MINUTE = 1
+def test_asking_again_by_force_has_its_limit(me: Api, quimbi: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(views, "REFRESHES", replace(views.REFRESHES, allowed=1))
     customer = make_customer()
     assert me.get(f"/api/ai/customers/{customer.pk}/dna", refresh=1).status == 200
     refused = me.get(f"/api/ai/customers/{customer.pk}/churn", refresh=1)

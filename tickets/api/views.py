@@ -25,7 +25,7 @@ from supportdesk.core.api.pagination import Ordering
 from supportdesk.core.api.renderers import FileRenderer
 from supportdesk.core.api.schema import operation
 from supportdesk.core.api.views import ApiViewSet, expected_version, versioned
-from supportdesk.core.errors import InvalidInput, StaleVersion
+from supportdesk.core.errors import Forbidden, InvalidInput, StaleVersion
 from supportdesk.core.models import Event
 from tickets import audit, lists, search, selectors
 from tickets.api import examples, export
@@ -137,6 +137,8 @@ class TicketViewSet(ApiViewSet):
         parameters = self.request.query_params
         if "explain" not in parameters:
             return {}
+        if not self.actor.may(Scope.CUSTOMERS_READ):
+            raise Forbidden("Why a ticket comes first tells of its customer, whom this key does not read.")
         if parameters.get("ordering", "rank") != "rank":
             raise InvalidInput.on("explain", "Explains the order of work; leave the ordering out.", "out_of_place")
         decided = {behind.pk: str(between(ahead, behind)[0]) for ahead, behind in pairwise(rows)}
@@ -312,7 +314,7 @@ class MessageViewSet(OnTicketViewSet):
 
 
 class RankViewSet(ApiViewSet):
-    allowed: ClassVar = {"retrieve": READERS}
+    allowed: ClassVar = {"retrieve": EVERY_ROLE | {Scope.CUSTOMERS_READ}}  # a rank tells of the customer
     queryset = Ticket.objects.none()
 
     @operation("Explain a ticket's rank", returns=RankOut, example=examples.RANK, trims=())

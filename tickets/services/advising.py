@@ -4,6 +4,7 @@ Nothing of it is kept here but the parts of ranks, for as long as they may count
 asked inside a transaction; what it does not say changes nothing.
 """
 
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -22,12 +23,14 @@ from quimbi.service import Purpose
 from quimbi.types import SETTLED, CustomerInsights, Insight, Interaction, Reason, Source
 from supportdesk.core.actor import Actor
 from supportdesk.core.errors import Unavailable
+from tickets.drafting import MOST_CHARACTERS
 from tickets.enums import Sender
 from tickets.models import Message, Ticket
-from tickets.ordering import WHOLE, value_of
+from tickets.ordering import VIP_VALUE, WHOLE, value_of
 from tickets.services import ranking, waiting
 from tickets.services.ranking import Told
 
+LONGEST = 40.0  # seconds, after which the rest is left to the next minute: a task may take fifty
 AT_ONCE = 8  # customers asked about together, within one total of the gateway
 MOST_INTERACTIONS = insights.MOST_INTERACTIONS
 _AS_KEPT = frozenset({Source.LIVE, Source.CACHE})
@@ -82,29 +85,32 @@ def meet_new(*, ticket_id: int, by: Actor) -> None:
 
 def meet_queues(*, by: Actor, now: datetime) -> int:
     """Asks about the tickets that agents will open next, the first of each before the second of any; ranks them by the
-    answers, and moves a VIP's that nobody has looked at to a senior. Returns how many tickets there were.
+    answers, and moves a VIP's that nobody has looked at to a senior. Returns how many tickets it came to in its time.
     """
     if not quimbi.enabled():
         return 0
     with connection.cursor() as cursor:
         cursor.execute(_TOP, [settings.PREFETCHED_PER_AGENT])
         top: list[tuple[int, int]] = cursor.fetchall()
-    for start in range(0, len(top), AT_ONCE):
-        batch = dict(top[start : start + AT_ONCE])
-        _advise(batch, purpose=Purpose.PREFETCH)
-        for ticket_id in batch:
-            waiting.serve_valuable(ticket_id=ticket_id, by=by, now=now)
-    return len(top)
+    begun, done = time.monotonic(), 0
+    while done < len(top) and time.monotonic() - begun < LONGEST:
+        batch = dict(top[done : done + AT_ONCE])
+        done += len(batch)
+        for ticket_id, said in _advise(batch, purpose=Purpose.PREFETCH).items():
+            if said.value is not None and said.value >= VIP_VALUE:
+                waiting.serve_valuable(ticket_id=ticket_id, by=by, now=now)
+    return done
 
 
 def hear(*, ticket_id: int, position: int) -> None:
     """Ranks the ticket by how upset its customer writes, where Quimbi says such things."""
     if not (quimbi.enabled() and quimbi.offers(Function.SENTIMENT)):
         return
-    said = Message.objects.filter(ticket=ticket_id, position=position, sender=Sender.CUSTOMER).first()
-    if said is None or said.position != said.ticket.last_position:
+    written = Message.objects.filter(ticket=ticket_id, position=position, sender=Sender.CUSTOMER)
+    said = written.select_related("ticket__customer").first()
+    if said is None or said.position != said.ticket.last_position or said.ticket.customer.erased_at is not None:
         return
-    felt = quimbi.sentiment(ticket_id, said.pk, said.body, purpose=Purpose.PREFETCH)
+    felt = quimbi.sentiment(ticket_id, said.pk, said.body[:MOST_CHARACTERS], purpose=Purpose.PREFETCH)
     if felt.value is not None and felt.as_of is not None:
         upset = Told(as_of=felt.as_of, sentiment=_upset(felt.value.score))
         ranking.advise({ticket_id: upset}, now=timezone.now())
@@ -118,19 +124,28 @@ def forget(customer_id: int) -> None:
     theirs = list(Ticket.objects.filter(customer=customer_id).values_list("pk", flat=True))
     ranking.drop_advice(theirs)
     said = Message.objects.filter(ticket__in=theirs, sender=Sender.CUSTOMER).values_list("pk", flat=True)
-    told = [quimbi.forget_customer(customer_id), quimbi.forget_messages(said), quimbi.forget_conversations(theirs)]
-    if not all(told):
-        raise Unavailable("What Quimbi said is not forgotten everywhere yet.")
+    _told(quimbi.forget_customer(customer_id), quimbi.forget_messages(said), quimbi.forget_conversations(theirs))
+
+
+def outdate(customer_id: int) -> None:
+    """Has Quimbi asked anew about a customer, and what it wrote for them written anew. Raises Unavailable."""
+    _told(quimbi.outdate_customer(customer_id))
+    forget_texts_for(customer_id)
 
 
 def forget_texts(ticket_ids: Iterable[int]) -> None:
-    """Drafts and recommendations for the tickets as they were."""
-    quimbi.forget_conversations(ticket_ids)
+    """Drafts and recommendations for the tickets as they were. Raises Unavailable."""
+    _told(quimbi.forget_conversations(ticket_ids))
 
 
 def forget_texts_for(customer_id: int) -> None:
-    """Those for the customer's unfinished tickets, after a change of what they rest on."""
+    """Those for the customer's unfinished tickets, after a change of what they rest on. Raises Unavailable."""
     forget_texts(Ticket.objects.unfinished().filter(customer=customer_id).values_list("pk", flat=True))
+
+
+def _told(*answers: bool) -> None:
+    if not all(answers):
+        raise Unavailable("What Quimbi said is not forgotten everywhere yet.")
 
 
 def told_of(known: CustomerInsights) -> Told | None:
@@ -148,12 +163,13 @@ def told_of(known: CustomerInsights) -> Told | None:
     )
 
 
-def _advise(customers: Mapping[int, int], *, purpose: Purpose) -> None:
-    """Of tickets, by id, whose customers these are."""
+def _advise(customers: Mapping[int, int], *, purpose: Purpose) -> dict[int, Told]:
+    """Ranks tickets, by id, whose customers these are; returns what was said of each."""
     found = insights_of(customers.values(), purpose=purpose)
     told = {pk: said for pk, customer in customers.items() if (said := told_of(found[customer])) is not None}
     if told:
         ranking.advise(told, now=timezone.now())
+    return told
 
 
 def _upset(score: float) -> int:

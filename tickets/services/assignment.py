@@ -200,10 +200,10 @@ def _assign_automatically(ticket: Ticket, *, trigger: Trigger, by: Actor, now: d
 
 
 def _advice(ticket: Ticket) -> Mapping[str, Any] | None:
-    """What Quimbi said of the customer's worth, where that counted."""
-    if not ticket.advice.value or ticket.advised_at is None:
+    """When Quimbi said that the customer is worth as much as a VIP. Not how much: that is not ours to keep."""
+    if not ticket.advice.is_vip or ticket.advised_at is None:
         return None
-    return {"value": ticket.advice.value, "as_of": ticket.advised_at.isoformat()}
+    return {"as_of": ticket.advised_at.isoformat()}
 
 
 def _choose(ticket: Ticket, need: Need) -> tuple[Mapping[int, Candidate], Decision]:

@@ -6,14 +6,18 @@ from difflib import SequenceMatcher
 
 from django.db import transaction
 
+from customers.models import Customer
 from quimbi import types as quimbi
 from supportdesk.core.actor import Actor, ActorKind
 from supportdesk.core.crypto import blind_index
 from tickets.enums import DraftOutcome, Sender
-from tickets.models import Draft, Message
+from tickets.models import Draft, Message, Ticket
 
 AS_IT_WAS = 0.99  # likeness: a comma more or less is no change
 USED = 0.4  # a reply less like the draft than this was written without it
+CHANGED = 0.98
+LONGEST_WORD = 25  # characters on average, beyond which they are no words
+MOST_COMPARED = 10  # drafts that one agent was shown of one ticket, the newest
 MOST_WORDS = 500  # of each text that are compared: what that costs grows with their product, and faster
 ANSWERED_WITHIN = timedelta(days=7)
 BATCH = 500
@@ -34,7 +38,10 @@ def show(*, ticket_id: int, position: int, draft: quimbi.Draft, by: Actor, now: 
         digest=blind_index(draft.text, context="draft"),
         shown_at=now,
     )
-    Draft.objects.bulk_create([shown], ignore_conflicts=True)
+    with transaction.atomic():  # an erasure that is under way ends first, and whoever comes after it notes nothing
+        ticket = Ticket.objects.select_for_update(no_key=True).get(pk=ticket_id)
+        if Customer.objects.filter(pk=ticket.customer_id, erased_at__isnull=True).exists():
+            Draft.objects.bulk_create([shown], ignore_conflicts=True)
 
 
 def settle(*, ticket_id: int, position: int, now: datetime) -> None:
@@ -44,13 +51,13 @@ def settle(*, ticket_id: int, position: int, now: datetime) -> None:
     reply = Message.objects.filter(ticket=ticket_id, position=position, sender=Sender.AGENT).first()
     if reply is None:
         return
+    shown = Draft.objects.open().filter(ticket=ticket_id, position__lt=position, shown_at__lte=reply.created_at)
+    newest = shown.filter(agent=reply.agent_id).order_by("-pk")[:MOST_COMPARED]
+    alike = {draft.pk: likeness(draft.text or "", reply.body) for draft in newest}
+    best = max(alike, key=lambda pk: (alike[pk], pk), default=None)
     with transaction.atomic():
-        shown = Draft.objects.open().filter(ticket=ticket_id, position__lt=position, shown_at__lte=reply.created_at)
-        drafts = list(shown.select_for_update().order_by("pk"))
-        theirs = {draft: likeness(draft.text or "", reply.body) for draft in drafts if draft.agent_id == reply.agent_id}
-        best = max(theirs, key=lambda draft: (theirs[draft], draft.pk), default=None)
-        for draft in drafts:
-            _settle(draft, theirs[draft] if draft is best else None, reply=position, now=now)
+        for draft in shown.select_for_update().order_by("pk"):
+            _settle(draft, alike[draft.pk] if draft.pk == best else None, reply=position, now=now)
 
 
 def discard_unused(*, now: datetime) -> int:
@@ -64,12 +71,20 @@ def discard_unused(*, now: datetime) -> int:
 
 
 def likeness(one: str, other: str) -> float:
-    """How much of two texts is the same words in the same order, from 0 to 1, whatever the white space."""
-    return SequenceMatcher(None, _words(one), _words(other), autojunk=False).ratio()
+    """How much of two texts is the same words in the same order, from 0 to 1, whatever the white space. Of long ones
+    the beginning is compared; only what is the same to its end is as it was.
+    """
+    first, second = _words(one), _words(other)
+    if first == second:
+        return 1.0
+    found = SequenceMatcher(None, first[:MOST_WORDS], second[:MOST_WORDS], autojunk=False).ratio()
+    return min(found, CHANGED) if max(len(first), len(second)) > MOST_WORDS else found
 
 
 def _words(text: str) -> Sequence[str]:
-    return text.split()[:MOST_WORDS]
+    """Characters, where a script has no spaces between words."""
+    words = text.split()
+    return words if len(text) <= LONGEST_WORD * len(words) else list("".join(words))
 
 
 def _settle(draft: Draft, like: float | None, *, reply: int, now: datetime) -> None:

@@ -24,7 +24,7 @@ from tickets.ordering import NO_ADVICE, Advice, Weights, rank
 BATCH = 500
 ADVISED = ("advice_value", "advice_churn", "advice_sentiment", "advised_at", "rank_expires_at")
 WRITTEN = ("promised_at", "vip", "lift_minutes", "lift_until", *ADVISED, "rank_at", "rank_version")
-READ = (*WRITTEN, "status", "priority", "waiting_since", "last_activity_at", "assignee", "department")
+READ = (*WRITTEN, "status", "priority", "waiting_since", "last_activity_at", "assignee", "department", "customer")
 
 _PROMISED = """
 UPDATE tickets_ticket t SET promised_at = told.ends
@@ -141,7 +141,10 @@ def advise(told: Mapping[int, Told], *, now: datetime) -> int:
     """
     with transaction.atomic():
         unfinished = Ticket.objects.unfinished().filter(pk__in=told).order_by("pk")
-        tickets = _read(unfinished.select_for_update(of=("self",)))
+        locked = _read(unfinished.select_for_update(of=("self",)))
+        erased = Customer.objects.filter(pk__in={ticket.customer_id for ticket in locked}, erased_at__isnull=False)
+        gone = set(erased.values_list("pk", flat=True))  # asked once an erasure that was under way has ended
+        tickets = [ticket for ticket in locked if ticket.customer_id not in gone]
         before = {ticket.pk: (ticket.rank_at, *_advice_of(ticket)) for ticket in tickets}
         for ticket in tickets:
             _take(ticket, told[ticket.pk])

@@ -176,8 +176,8 @@ def test_a_new_ticket_of_a_valuable_customer_goes_to_a_senior_and_the_record_say
     work_off()
     assert stored(vip).assignee_id == senior.pk
     record = vip.decisions.get().record
-    assert (record["need"]["vip"], record["advice"]["value"]) == (True, 818)
-    assert record["advice"]["as_of"]
+    assert record["need"]["vip"]
+    assert list(record["advice"]) == ["as_of"]  # and not what the customer is worth, which is Quimbi's to keep
 
 
 def test_quimbi_down_delays_nothing_but_itself(platform: Sandbox) -> None:

@@ -27,13 +27,15 @@ class ApiViewSet(viewsets.GenericViewSet[Any]):
 
     `allowed` names the roles of each action; `orderings` the sort orders of a list, the default first; `credentials`
     the actions whose answer is one, and so is never kept for an Idempotency-Key; `shown_once` the members of an answer
-    to a POST that are not repeated when the POST is.
+    to a POST that are not repeated when the POST is; `waiting` the actions that wait for a partner, who must not hold a
+    transaction meanwhile: they see to an Idempotency-Key themselves.
     """
 
     allowed: ClassVar[Mapping[str, frozenset[str]]] = {}
     orderings: ClassVar[Mapping[str, Ordering]] = {}
     credentials: ClassVar[frozenset[str]] = frozenset()
     shown_once: ClassVar[frozenset[str]] = frozenset()
+    waiting: ClassVar[frozenset[str]] = frozenset()
     queryset: Any = None
     shown: Sequence[Any] = ()  # the rows of the page that is answered
     post: Any  # the action of the route's POST, where it has one
@@ -41,7 +43,7 @@ class ApiViewSet(viewsets.GenericViewSet[Any]):
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         """After every check: a POST that names an Idempotency-Key goes through the one place that knows what it did."""
         super().initial(request, *args, **kwargs)
-        if request.method != "POST" or request.auth is None or self.action in self.credentials:
+        if request.method != "POST" or request.auth is None or self.action in self.credentials | self.waiting:
             return
         key = idempotency.key_of(request)
         if key is not None:

@@ -104,7 +104,7 @@ GET    api/tickets/<id:pk>/attachments/<id:attachment>                    200   
 GET    api/tickets/<id:pk>/notes                                          200      - -   + ? + + ? +  . . + . . . +
 POST   api/tickets/<id:pk>/notes                                          201      - -   + ? + + ? +  . . . . . . .  {"body": "New", "mentions": ["$agent"]}
 GET    api/tickets/<id:pk>/events                                         200      - -   + ? + + ? +  + + + . . . +
-GET    api/tickets/<id:pk>/rank                                           200      - -   + ? + + ? +  + + + . . . +
+GET    api/tickets/<id:pk>/rank                                           200      - -   + ? + + ? +  . . . ? ? . +
 GET    api/tickets/unassigned                                             200      - -   + + + + + +  + + + . . . +
 POST   api/tickets/<id:pk>/assign                                         200      - -   + ? + + ? +  . ! . . . . +  {"agent_id": "$agent"}
 POST   api/tickets/<id:pk>/auto-assign                                    409      - -   + ? + + ? +  . + . . . . +
