@@ -10,9 +10,11 @@ from django.utils import timezone
 
 from agents.tests.builders import actor_of, make_agent, make_department, make_key
 from customers.tests.builders import make_customer
+from quimbi import service
 from quimbi.api import views
 from quimbi.dialects import Function
 from quimbi.sandbox import Sandbox
+from quimbi.types import Draft as Text
 from supportdesk.core.models import Event
 from supportdesk.tests.client import Api, counted_statements
 from tickets.enums import DraftOutcome
@@ -304,3 +306,77 @@ def test_the_report_says_what_drafts_are_worth(me: Api, quimbi: Sandbox) -> None
     boss = Api(make_agent(role="supervisor", department=department))
     assert boss.get("/api/ai/report").body["drafts"]["shown"] >= 2
     assert Api(make_agent()).get("/api/ai/report").status == 403
+
+
+# What went wrong elsewhere, or would
+
+
+@pytest.mark.vuln
+def test_a_rank_tells_nothing_of_a_customer_whom_the_key_does_not_read(quimbi: Sandbox) -> None:
+    ticket = make_ticket()
+    machine = Api(make_key("tickets:read"))
+    assert machine.get(f"/api/tickets/{ticket.pk}/rank").status == 403
+    assert machine.get("/api/tickets", explain=1).status == 403
+    assert machine.get("/api/tickets").status == 200
+
+
+def test_the_same_key_again_is_the_same_draft_and_not_billed_again(me: Api, quimbi: Sandbox) -> None:
+    ticket = make_ticket()
+    path, asked = f"/api/ai/tickets/{ticket.pk}/draft", {"tone": "formal"}
+    first = me.post(path, asked, idempotency_key="one")
+    again = me.post(path, asked, idempotency_key="one")
+    assert (first.body["draft"], quimbi.count(Function.DRAFT)) == (again.body["draft"], 1)
+    me.post(path, asked, idempotency_key="two")
+    assert quimbi.count(Function.DRAFT) == 2
+
+
+@pytest.mark.django_db(transaction=True)
+def test_no_transaction_is_open_while_quimbi_writes(me: Api, quimbi: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    ticket, honest, within = make_ticket(), service.draft, []
+
+    def watched(*args: Any, **given: Any) -> Any:
+        within.append(connection.in_atomic_block)
+        return honest(*args, **given)
+
+    monkeypatch.setattr(service, "draft", watched)
+    assert me.post(f"/api/ai/tickets/{ticket.pk}/draft", {}, idempotency_key="one").status == 200
+    assert me.get(f"/api/ai/tickets/{ticket.pk}/draft").status == 200
+    assert within == [False, False]
+
+
+def test_nothing_is_written_for_who_was_erased_or_for_what_is_closed(me: Api, quimbi: Sandbox) -> None:
+    erased, closed = make_ticket(), make_ticket()
+    me.patch(f"/api/tickets/{closed.pk}", {"status": "closed"})
+    me.post(f"/api/customers/{erased.customer_id}/erase", {"confirm": "erase"})
+    quimbi.forget()
+    for ticket in (erased, closed):
+        assert me.get(f"/api/ai/tickets/{ticket.pk}/draft").body["reason"] == "nothing_to_draft"
+    assert me.get(f"/api/ai/tickets/{erased.pk}/recommend").body["reason"] == "no_profile"
+    assert quimbi.count() == 0
+
+
+def test_a_draft_that_comes_after_an_erasure_is_not_noted(me: Api) -> None:
+    agent, ticket = make_agent(), make_ticket()
+    me.post(f"/api/customers/{ticket.customer_id}/erase", {"confirm": "erase"})
+    drafts.show(
+        ticket_id=ticket.pk, position=1, draft=Text(text="Hi", tone=None), by=actor_of(agent), now=timezone.now()
+    )
+    assert Draft.objects.count() == 0
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "least", "most"),
+    [
+        (
+            "ご連絡ありがとうございます。すぐに確認いたします。",
+            "ご連絡ありがとうございます。明日確認いたします。",
+            0.6,
+            0.98,
+        ),
+        ("word " * 600, "word " * 600, 1.0, 1.0),
+        ("word " * 600, "word " * 600 + "and more", 0.5, 0.98),
+        ("", "", 1.0, 1.0),
+    ],
+)
+def test_texts_are_compared_in_any_script_and_to_their_end(one: str, other: str, least: float, most: float) -> None:
+    assert least <= drafts.likeness(one, other) <= most

@@ -1,6 +1,5 @@
 """What agents make of Quimbi's drafts: so that somebody can say what those are worth."""
 
-from collections.abc import Sequence
 from datetime import datetime, timedelta
 from difflib import SequenceMatcher
 
@@ -16,7 +15,7 @@ from tickets.models import Draft, Message, Ticket
 AS_IT_WAS = 0.99  # likeness: a comma more or less is no change
 USED = 0.4  # a reply less like the draft than this was written without it
 CHANGED = 0.98
-LONGEST_WORD = 25  # characters on average, beyond which they are no words
+LONGEST_WORD = 15  # characters on average, beyond which they are no words
 MOST_COMPARED = 10  # drafts that one agent was shown of one ticket, the newest
 MOST_WORDS = 500  # of each text that are compared: what that costs grows with their product, and faster
 ANSWERED_WITHIN = timedelta(days=7)
@@ -74,17 +73,13 @@ def likeness(one: str, other: str) -> float:
     """How much of two texts is the same words in the same order, from 0 to 1, whatever the white space. Of long ones
     the beginning is compared; only what is the same to its end is as it was.
     """
-    first, second = _words(one), _words(other)
+    first, second = one.split(), other.split()
+    if any(len(text) > LONGEST_WORD * len(words) for text, words in ((one, first), (other, second))):
+        first, second = list("".join(first)), list("".join(second))  # a script without spaces between words
     if first == second:
         return 1.0
     found = SequenceMatcher(None, first[:MOST_WORDS], second[:MOST_WORDS], autojunk=False).ratio()
     return min(found, CHANGED) if max(len(first), len(second)) > MOST_WORDS else found
-
-
-def _words(text: str) -> Sequence[str]:
-    """Characters, where a script has no spaces between words."""
-    words = text.split()
-    return words if len(text) <= LONGEST_WORD * len(words) else list("".join(words))
 
 
 def _settle(draft: Draft, like: float | None, *, reply: int, now: datetime) -> None:
