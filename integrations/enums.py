@@ -26,6 +26,19 @@ class ReceiptStatus(models.TextChoices):
     DEAD = "dead", "Given up"
 
 
+class SyncPhase(models.TextChoices):
+    BACKFILL = "backfill", "Everything once"
+    INCREMENTAL = "incremental", "What changed since"
+
+
+class PrivacyRequest(models.TextChoices):
+    """What a partner asks for in a person's name."""
+
+    EXPORT = "export", "What is known of a person"
+    ERASE = "erase", "Erase a person"
+    ERASE_ACCOUNT = "erase_account", "Erase all of an account"
+
+
 class NoticeKind(models.TextChoices):
     """What is told in a channel."""
 

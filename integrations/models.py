@@ -9,7 +9,16 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
 
-from integrations.enums import ConnectionStatus, NoticeKind, NoticeStatus, Provider, ReceiptStatus
+from agents.models import Agent
+from integrations.enums import (
+    ConnectionStatus,
+    NoticeKind,
+    NoticeStatus,
+    PrivacyRequest,
+    Provider,
+    ReceiptStatus,
+    SyncPhase,
+)
 from supportdesk.core.actor import Actor
 from supportdesk.core.crypto import EncryptedBytesField, EncryptedTextField
 from tickets.models import Ticket
@@ -139,6 +148,153 @@ class WebhookReceipt(models.Model):
 
     def __str__(self) -> str:
         return f"{self.topic or 'delivery'} from {self.source}"
+
+
+class ExternalLinkQuerySet(models.QuerySet["ExternalLink"]):
+    def visible_to(self, actor: Actor) -> "ExternalLinkQuerySet":
+        """All of them, for who sees everything; none for anybody else."""
+        return self if actor.sees_everything else self.none()
+
+
+class ExternalLink(models.Model):
+    """That an object of a partner and a row of ours are the same thing. Customers have `ExternalIdentity` instead.
+
+    `remote_updated_at` is of the newest state that was taken over. `pushed` holds, by field, a keyed hash of the value
+    that we wrote there and when (ISO 8601), so that its echo is known as one.
+    """
+
+    connection = models.ForeignKey(Connection, models.PROTECT, related_name="links", db_index=False)
+    object_type = models.CharField(max_length=16, help_text="The partner's word: ticket, message, product, ….")
+    external_id = models.CharField(max_length=64)
+    local_type = models.CharField(max_length=16)
+    local_id = models.BigIntegerField()
+    remote_updated_at = models.DateTimeField(null=True)
+    remote = models.JSONField(default=dict, help_text="What the partner calls things for which we have no word.")
+    pushed = models.JSONField(default=dict)
+    created_at = models.DateTimeField(db_default=Now())
+
+    objects = ExternalLinkQuerySet.as_manager()
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["connection", "object_type", "external_id"], name="link_unique"),
+        ]
+        indexes: ClassVar = [models.Index(fields=["local_type", "local_id"], name="link_local")]
+
+    def __str__(self) -> str:
+        return f"{self.object_type} {self.external_id}"
+
+
+class SyncCursorQuerySet(models.QuerySet["SyncCursor"]):
+    def visible_to(self, actor: Actor) -> "SyncCursorQuerySet":
+        """All of them, for who sees everything; none for anybody else."""
+        return self if actor.sees_everything else self.none()
+
+
+class SyncCursor(models.Model):
+    """How far a resource of a connection was taken over: moved in the transaction that writes the page it stands for.
+
+    Everything up to `watermark` (and `watermark_id` within its instant) is here. `cursor` is the partner's own place
+    in the run that is under way. Who runs holds the lease, by the clock of the database.
+    """
+
+    connection = models.ForeignKey(Connection, models.CASCADE, related_name="cursors", db_index=False)
+    resource = models.CharField(max_length=16)
+    phase = models.CharField(max_length=12, choices=SyncPhase.choices, default=SyncPhase.BACKFILL)
+    cursor = models.CharField(max_length=2_000, blank=True)
+    watermark = models.DateTimeField(null=True)
+    watermark_id = models.CharField(max_length=64, blank=True)
+    seen = models.PositiveBigIntegerField(default=0)
+    written = models.PositiveBigIntegerField(default=0)
+    skipped = models.PositiveBigIntegerField(default=0)
+    failed = models.PositiveBigIntegerField(default=0)
+    failures = models.JSONField(default=list, help_text="Ids of the last records that were refused, with the reason.")
+    lease_owner = models.CharField(max_length=100, blank=True)
+    lease_until = models.DateTimeField(null=True)
+    last_full_at = models.DateTimeField(null=True, help_text="When a run last came to its end.")
+
+    objects = SyncCursorQuerySet.as_manager()
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["connection", "resource"], name="sync_cursor_unique"),
+            models.CheckConstraint(condition=Q(phase__in=SyncPhase.values), name="sync_phase_known"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.resource} of {self.connection_id}"
+
+
+class OAuthStateQuerySet(models.QuerySet["OAuthState"]):
+    def visible_to(self, actor: Actor) -> "OAuthStateQuerySet":
+        """Those that the actor began."""
+        return self.filter(agent_id=actor.agent_id)
+
+
+class OAuthState(models.Model):
+    """An authorization that an administrator began: good once, for ten minutes, in the browser session it began in.
+
+    The state itself goes through the browser only; here is its SHA-256.
+    """
+
+    digest = models.CharField(max_length=64, unique=True)
+    provider = models.CharField(max_length=16, choices=Provider.choices)
+    account_key = models.CharField(max_length=100)
+    agent = models.ForeignKey(Agent, models.CASCADE, related_name="+")
+    session_digest = models.CharField(max_length=64)
+    expires_at = models.DateTimeField(db_index=True)
+    used_at = models.DateTimeField(null=True)
+
+    objects = OAuthStateQuerySet.as_manager()
+
+    class Meta:
+        constraints: ClassVar = [
+            models.CheckConstraint(condition=Q(provider__in=Provider.values), name="oauth_provider_known"),
+        ]
+
+    def __str__(self) -> str:
+        return f"authorization of {self.account_key}"
+
+
+class DataSubjectRequestQuerySet(models.QuerySet["DataSubjectRequest"]):
+    def visible_to(self, actor: Actor) -> "DataSubjectRequestQuerySet":
+        """All of them, for who sees everything; none for anybody else."""
+        return self if actor.sees_everything else self.none()
+
+    def open(self) -> "DataSubjectRequestQuerySet":
+        return self.filter(completed_at__isnull=True)
+
+
+class DataSubjectRequest(models.Model):
+    """A partner asked, in the name of a person or a shop, for an export or an erasure; and what came of it.
+
+    `subject` is the partner's id of whom it is about, which names nobody by itself; `evidence` holds counts and ids.
+    """
+
+    connection = models.ForeignKey(Connection, models.PROTECT, null=True, related_name="privacy_requests")
+    source = models.CharField(max_length=120)
+    kind = models.CharField(max_length=16, choices=PrivacyRequest.choices)
+    subject = models.CharField(max_length=128)
+    request_key = models.CharField(max_length=128, help_text="What makes it the same request when it comes again.")
+    received_at = models.DateTimeField()
+    due_at = models.DateTimeField()
+    completed_at = models.DateTimeField(null=True)
+    evidence = models.JSONField(default=dict)
+
+    objects = DataSubjectRequestQuerySet.as_manager()
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["source", "kind", "request_key"], name="privacy_request_unique"),
+            models.CheckConstraint(condition=Q(kind__in=PrivacyRequest.values), name="privacy_request_kind_known"),
+        ]
+        indexes: ClassVar = [
+            models.Index(fields=["due_at"], condition=Q(completed_at__isnull=True), name="privacy_request_open"),
+            models.Index(fields=["subject"], name="privacy_request_subject"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} of {self.source}"
 
 
 class SlackChannelQuerySet(models.QuerySet["SlackChannel"]):

@@ -40,7 +40,8 @@ def ask(function: Function, payload: Payload, *, left: float) -> Said:
     """
     read = settings.QUIMBI_GENERATION_TIMEOUT if function in WRITING else settings.QUIMBI_TIMEOUT
     try:
-        answer = http.post(
+        answer = http.call(
+            "POST",
             f"{settings.QUIMBI_BASE_URL}{path(function)}",
             json=payload,
             headers={settings.QUIMBI_API_KEY_HEADER: settings.QUIMBI_API_KEY},
@@ -55,6 +56,9 @@ def ask(function: Function, payload: Payload, *, left: float) -> Said:
         raise Unavailable(Reason.UPSTREAM_ERROR, counts=True) from None
     except http.TooBig:
         raise bad_answer(function, "too big") from None
+    except http.Unsendable:
+        log.error("what quimbi was to be asked cannot be written", function=function)
+        raise Rejected(Reason.REJECTED) from None
     if announced := [name for name in ANNOUNCED if name in answer.headers]:
         log.warning("quimbi announces a change", function=function, headers=announced)
     if answer.status == 200:

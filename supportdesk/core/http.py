@@ -19,6 +19,7 @@ import requests
 from django.conf import settings
 from requests.adapters import HTTPAdapter
 from requests.cookies import RequestsCookieJar
+from requests.exceptions import InvalidHeader, InvalidJSONError, InvalidSchema, InvalidURL, MissingSchema
 from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
@@ -58,6 +59,10 @@ class Unreachable(Exception):
     """No connection, or one that broke."""
 
 
+class Unsendable(Exception):
+    """What was to be sent is no JSON, header or address: our own mistake, which tells nothing of the partner."""
+
+
 class TooBig(Exception):
     """The answer is longer than its limit; the rest was not read."""
 
@@ -69,24 +74,46 @@ class Answer:
     body: bytes
 
 
-def post(
-    url: str, *, json: Any, headers: Mapping[str, str], connect: float, read: float, left: float, limit: int
+def call(
+    method: str,
+    url: str,
+    *,
+    connect: float,
+    read: float,
+    left: float,
+    limit: int,
+    headers: Mapping[str, str] | None = None,
+    json: Any = None,
+    form: Mapping[str, str] | None = None,
+    query: Mapping[str, str] | None = None,
+    login: tuple[str, str] | None = None,
 ) -> Answer:
-    """The answer, whatever its status. Raises Timeout, Unreachable or TooBig.
+    """The answer, whatever its status. Raises Timeout, Unreachable, TooBig or Unsendable.
 
     `connect` and `read` are seconds for one wait, `left` those for everything; `limit` is the longest body in bytes.
     """
     deadline = time.monotonic() + left
     waits = (max(0.001, min(connect, left)), max(0.001, min(read, left)))
-    sent = {"Accept": "application/json", "Accept-Encoding": "identity", **headers}
+    sent = {"Accept": "application/json", "Accept-Encoding": "identity", **(headers or {})}
     try:
-        with session().post(
-            url, json=json, headers=sent, timeout=waits, allow_redirects=False, stream=True
+        with session().request(
+            method,
+            url,
+            json=json,
+            data=form,
+            params=query,
+            auth=login,
+            headers=sent,
+            timeout=waits,
+            allow_redirects=False,
+            stream=True,
         ) as response:
             body = _read(response.raw, deadline=deadline, limit=limit)
             return Answer(status=response.status_code, headers=response.headers, body=body)
     except (requests.Timeout, TimeoutError):
         raise Timeout from None
+    except (InvalidJSONError, InvalidURL, InvalidSchema, MissingSchema, InvalidHeader):
+        raise Unsendable from None
     except (requests.RequestException, HTTPError, OSError):
         raise (Timeout if time.monotonic() >= deadline else Unreachable) from None
 

@@ -63,7 +63,7 @@ def dripping(whole: bytes, pause: float) -> Callable[[socket.socket], None]:
 
 def post(url: str, **over: Any) -> http.Answer:
     given: dict[str, Any] = {"json": {"a": 1}, "headers": {"X-API-Key": "k"}, "connect": 0.5, "read": 0.4, "left": 1.0}
-    return http.post(url, **given | {"limit": 1_000} | over)
+    return http.call("POST", url, **given | {"limit": 1_000} | over)
 
 
 def test_an_answer_is_read_whatever_its_status() -> None:
