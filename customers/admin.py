@@ -17,7 +17,7 @@ from supportdesk.core.api.fields import known_timezones
 from supportdesk.core.errors import InvalidInput
 
 FIELDS = ("name", "email", "phone", "address", "timezone", "language", "tier")
-SHOWN_TICKETS = 20
+SHOWN_TICKETS, SHOWN_ORDERS = 20, 20
 
 
 class CustomerForm(ServiceForm):
@@ -93,6 +93,7 @@ class CustomerAdmin(DeskAdmin):
         tickets: Any = obj.tickets.visible_to(self.actor(request)).select_related("assignee")
         return {
             "identities": obj.identities.all(),
+            "orders": obj.orders.order_by("-ordered_at", "-pk")[:SHOWN_ORDERS],
             "attributes": sorted(obj.attributes.items()),
             "tickets": tickets.order_by("-created_at", "-id")[:SHOWN_TICKETS],
         }

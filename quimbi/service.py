@@ -4,7 +4,9 @@ Every answer is an Insight: a value with where it is from and how old it is, or 
 a failure of Quimbi or of Redis. Call it outside any transaction: it waits for a network, and then writes its log.
 """
 
-from collections.abc import Iterable, Sequence
+import secrets
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, TypeVar
@@ -12,7 +14,7 @@ from typing import Any, TypeVar
 from django.conf import settings
 from prometheus_client import Counter
 
-from quimbi import budget, client, kept, questions
+from quimbi import budget, client, kept, questions, shared
 from quimbi.calling import OVER, refusal
 from quimbi.dialects import Function
 from quimbi.fetching import fetch
@@ -37,6 +39,7 @@ from quimbi.types import (
 __all__ = ["Purpose"]  # beside what is defined here
 
 T = TypeVar("T")
+_LET_GO = "if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end return 1"
 
 ANSWERS = Counter(
     "supportdesk_quimbi_answers_total",
@@ -56,6 +59,22 @@ def left_alone() -> Insight[Any] | None:
         return Insight(reason=Reason.NOT_CONFIGURED)
     refused = refusal(Function.ANALYZE)
     return Insight(reason=Reason(refused.reason), retry_after=refused.retry_after) if refused else None
+
+
+@contextmanager
+def asking_ahead(*, seconds: float) -> Iterator[bool]:
+    """Whether the caller is the one of all processes that asks for what nobody waits for, for at most so many seconds.
+
+    Nobody is without Redis, where what is asked for is kept.
+    """
+    name, mine = "quimbi:ahead", secrets.token_hex(8)
+    if not enabled() or not shared.asking.ask(lambda: shared.redis().set(name, mine, nx=True, px=int(seconds * 1000))):
+        yield False
+        return
+    try:
+        yield True
+    finally:
+        shared.run(_LET_GO, [name], mine)
 
 
 def offers(function: Function) -> bool:

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
+from django.conf import settings
+
 from tickets import weights
 from tickets.enums import Status
 from tickets.models import Ticket
@@ -25,7 +27,8 @@ SHORT = {
 }
 
 
-FRESH_FOR = timedelta(hours=1)  # as long as the gateway repeats what Quimbi says of a churn risk
+# As long as the gateway repeats what Quimbi says of a churn risk.
+FRESH_FOR = timedelta(seconds=settings.QUIMBI_CACHE_CHURN_TTL)
 
 
 class AdviceState(StrEnum):

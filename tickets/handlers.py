@@ -3,6 +3,8 @@
 from datetime import datetime
 from typing import Any
 
+import structlog
+
 from agents.enums import Availability
 from customers.events import CustomerErased
 from supportdesk.core.actor import Actor
@@ -14,6 +16,8 @@ from tickets.status import DONE
 
 # Of an agent: what can make them fit for a ticket that waits.
 _FITNESS = frozenset({"capacity", "specializations", "languages", "department", "is_active"})
+
+log = structlog.get_logger("supportdesk.tickets")
 
 
 def erase_conversations(event: CustomerErased, *, by: Actor, at: datetime) -> None:
@@ -31,7 +35,10 @@ def forget_lists(event: Any, *, by: Actor, at: datetime) -> None:
 
 
 def auto_assign(occurrence: Occurrence, *, now: datetime) -> None:
-    advising.meet_new(ticket_id=occurrence.event.subject_id, by=occurrence.by)
+    try:
+        advising.meet_new(ticket_id=occurrence.event.subject_id, by=occurrence.by)
+    except Exception:  # a ticket is given to somebody whatever becomes of advice
+        log.exception("a new ticket goes without advice", ticket=occurrence.event.subject_id)
     waiting.take_in(ticket_id=occurrence.event.subject_id, trigger=Trigger.CREATED, by=occurrence.by, now=now)
 
 

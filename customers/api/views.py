@@ -12,7 +12,6 @@ from customers.api import examples
 from customers.api.filters import CustomerFilter
 from customers.api.serializers import CustomerCreate, CustomerDetail, CustomerOut, CustomerUpdate, OrderOut
 from customers.models import Customer, CustomerQuerySet, Order
-from quimbi.service import Purpose
 from supportdesk.core.api import trimming
 from supportdesk.core.api.pagination import Ordering
 from supportdesk.core.api.schema import operation
@@ -101,7 +100,7 @@ class CustomerViewSet(ApiViewSet):
         if wanted is not None and "dna" not in wanted:
             return {}
         pk: int = rows[0].pk
-        return {"dna": advising.insights_of([pk], purpose=Purpose.REQUEST)[pk].dna}
+        return {"dna": advising.dna_of(pk)}
 
     def _visible(self) -> CustomerQuerySet:
         return Customer.objects.visible_to(self.actor).prefetch_related("identities")

@@ -20,6 +20,7 @@ from supportdesk.core import delivery
 from supportdesk.core.errors import InvalidInput, NotFound
 from supportdesk.core.models import Event
 from supportdesk.tests.client import Api, counted_statements
+from supportdesk.tests.races import race
 from tickets.tests.builders import make_ticket
 
 pytestmark = pytest.mark.django_db
@@ -139,3 +140,10 @@ def test_an_order_outdates_what_quimbi_said_and_a_new_name_there_too(quimbi: San
         "7012345678901",
     }
     assert Event.objects.filter(name="customer.identified").count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_order_first_told_of_several_customers_at_once_is_there_once() -> None:
+    customers = [make_customer() for _ in range(8)]
+    race(lambda number: record(customers[number], told("5541")), rivals=8)
+    assert Order.objects.filter(external_id="5541").count() == 1

@@ -1,6 +1,7 @@
 """What Quimbi says, asked for by itself. Each value says where it comes from, and why it is missing."""
 
 import json
+from collections.abc import Callable
 from typing import Any, ClassVar, TypeVar
 
 from django.conf import settings
@@ -23,8 +24,7 @@ from quimbi.api.serializers import (
     RecommendationInsight,
     ReportOut,
 )
-from quimbi.service import Purpose
-from quimbi.types import SETTLED, CustomerInsights, Insight, Reason
+from quimbi.types import SETTLED, Insight, Reason
 from sla import performance
 from sla.api.filters import PeriodFilter
 from sla.models import SLAClock
@@ -61,7 +61,7 @@ WORDS = {
     Reason.RATE_LIMITED: "Quimbi takes no more calls for a moment.",
     Reason.BUDGET: "As much as may be was asked of Quimbi for now.",
     Reason.CIRCUIT_OPEN: "Quimbi has failed repeatedly and is left alone for a moment.",
-    Reason.BUSY: "Quimbi is writing as many texts as it may at once.",
+    Reason.BUSY: "Quimbi is asked as much at once as it may be.",
     Reason.NOT_ASKED: "Quimbi was not asked.",
 }
 
@@ -82,7 +82,7 @@ class CustomerInsightViewSet(ApiViewSet):
     )
     def dna(self, request: Request, pk: int) -> Response:
         """What Quimbi makes of them. `value` is null where it has no profile of them yet."""
-        return Response(DnaInsight(settled(self._insights(request, pk).dna)).data)
+        return Response(DnaInsight(settled(self._asked(request, pk, advising.dna_of))).data)
 
     @operation(
         "Get a customer's churn risk",
@@ -94,16 +94,16 @@ class CustomerInsightViewSet(ApiViewSet):
     )
     def churn(self, request: Request, pk: int) -> Response:
         """How likely it is, Quimbi thinks, that they leave."""
-        return Response(ChurnInsight(settled(self._insights(request, pk).churn)).data)
+        return Response(ChurnInsight(settled(self._asked(request, pk, advising.churn_of))).data)
 
-    def _insights(self, request: Request, pk: int) -> CustomerInsights:
+    def _asked(self, request: Request, pk: int, ask: Callable[..., Insight[T]]) -> Insight[T]:
         refresh = read_parameters(request, InsightFilter)["refresh"] is not None
         if not Customer.objects.visible_to(self.actor).filter(pk=pk).exists():
             raise NotFound
         if refresh:
             _take(REFRESHES, self.actor)
         record_read(customer_id=pk, through="insights", by=self.actor, now=self.now)
-        return advising.insights_of([pk], purpose=Purpose.REQUEST, refresh=refresh)[pk]
+        return ask(pk, refresh=refresh)
 
 
 class DraftViewSet(ApiViewSet):

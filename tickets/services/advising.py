@@ -20,7 +20,7 @@ from customers import insights
 from quimbi import service as quimbi
 from quimbi.dialects import Function
 from quimbi.service import Purpose
-from quimbi.types import SETTLED, CustomerInsights, Insight, Interaction, Reason, Source
+from quimbi.types import DNA, SETTLED, Churn, CustomerInsights, Insight, Interaction, Profile, Reason, Source
 from supportdesk.core.actor import Actor
 from supportdesk.core.errors import Unavailable
 from tickets.drafting import MOST_CHARACTERS
@@ -31,7 +31,9 @@ from tickets.services import ranking, waiting
 from tickets.services.ranking import Told
 
 LONGEST = 40.0  # seconds, after which the rest is left to the next minute: a task may take fifty
+OVER = 10.0  # seconds that the last of them may take
 AT_ONCE = 8  # customers asked about together, within one total of the gateway
+NEVER_ADVISED, DEEP = 3, 50  # asked about each minute although nobody opens them next; how far down they are looked for
 MOST_INTERACTIONS = insights.MOST_INTERACTIONS
 _AS_KEPT = frozenset({Source.LIVE, Source.CACHE})
 NOBODY = CustomerInsights(
@@ -48,6 +50,22 @@ SELECT t.id, t.customer_id FROM agents_agent a CROSS JOIN LATERAL (
     WHERE t.assignee_id = a.id AND t.resolved_at IS NULL AND t.status = 'open'
     ORDER BY t.rank_at, t.id LIMIT %s
 ) t WHERE a.is_active AND a.availability = 'online' ORDER BY t.place, t.rank_at, t.id
+"""
+# Some of those of which Quimbi never said anything, so that what came while it was away moves up as well: any of what
+# stands in the first places of a queue, or waits for somebody.
+_NEVER_ADVISED = """
+SELECT t.id, t.customer_id FROM (
+    SELECT t.id, t.customer_id, t.advised_at FROM agents_agent a CROSS JOIN LATERAL (
+        SELECT t.id, t.customer_id, t.advised_at FROM tickets_ticket t
+        WHERE t.assignee_id = a.id AND t.resolved_at IS NULL AND t.status = 'open'
+        ORDER BY t.rank_at, t.id LIMIT %(deep)s
+    ) t WHERE a.is_active AND a.availability = 'online'
+    UNION ALL (
+        SELECT t.id, t.customer_id, t.advised_at FROM tickets_ticket t
+        WHERE t.assignee_id IS NULL AND t.resolved_at IS NULL AND t.status = 'open'
+        ORDER BY t.rank_at, t.id LIMIT %(deep)s
+    )
+) t WHERE t.advised_at IS NULL AND t.id <> ALL(%(top)s) ORDER BY random() LIMIT %(many)s
 """
 
 
@@ -69,6 +87,18 @@ def insights_of(customer_ids: Iterable[int], *, purpose: Purpose, refresh: bool 
     return found | dict.fromkeys(missing, NOBODY) | asked
 
 
+def dna_of(customer_id: int, *, refresh: bool = False) -> Insight[DNA]:
+    """Of one customer, without asking for anything else."""
+    profile = _profile(customer_id)
+    return quimbi.analyze(profile, purpose=Purpose.REQUEST, refresh=refresh) if profile else NOBODY.dna
+
+
+def churn_of(customer_id: int, *, refresh: bool = False) -> Insight[Churn]:
+    """Of one customer, without asking for anything else."""
+    profile = _profile(customer_id)
+    return quimbi.churn(profile, purpose=Purpose.REQUEST, refresh=refresh) if profile else NOBODY.churn
+
+
 def is_settled(known: CustomerInsights) -> bool:
     """Whether there is nothing to ask: each part is kept, and still good, or is known not to be had."""
     return all(part.source in _AS_KEPT or part.reason in SETTLED for part in (known.dna, known.churn))
@@ -84,17 +114,27 @@ def meet_new(*, ticket_id: int, by: Actor) -> None:
 
 
 def meet_queues(*, by: Actor, now: datetime) -> int:
-    """Asks about the tickets that agents will open next, the first of each before the second of any; ranks them by the
-    answers, and moves a VIP's that nobody has looked at to a senior. Returns how many tickets it came to in its time.
+    """Asks about the tickets that agents will open next, the first of each before the second of any, and about a few of
+    which Quimbi never said anything; ranks them by the answers, and moves a VIP's that nobody looked at to a senior.
+
+    Returns how many tickets it came to in its time: none while another does the same, or nothing could be kept.
     """
-    if not quimbi.enabled():
-        return 0
+    with quimbi.asking_ahead(seconds=LONGEST + OVER) as mine:
+        return _meet(_next(), by=by, now=now) if mine else 0
+
+
+def _next() -> list[tuple[int, int]]:
     with connection.cursor() as cursor:
         cursor.execute(_TOP, [settings.PREFETCHED_PER_AGENT])
-        top: list[tuple[int, int]] = cursor.fetchall()
+        top = cursor.fetchall()
+        cursor.execute(_NEVER_ADVISED, {"deep": DEEP, "many": NEVER_ADVISED, "top": [pk for pk, _ in top]})
+        return [*top, *cursor.fetchall()]
+
+
+def _meet(tickets: Sequence[tuple[int, int]], *, by: Actor, now: datetime) -> int:
     begun, done = time.monotonic(), 0
-    while done < len(top) and time.monotonic() - begun < LONGEST:
-        batch = dict(top[done : done + AT_ONCE])
+    while done < len(tickets) and time.monotonic() - begun < LONGEST:
+        batch = dict(tickets[done : done + AT_ONCE])
         done += len(batch)
         for ticket_id, said in _advise(batch, purpose=Purpose.PREFETCH).items():
             if said.value is not None and said.value >= VIP_VALUE:
@@ -183,6 +223,12 @@ def _because(why: Insight[Any], known: CustomerInsights) -> CustomerInsights:
     unasked = {name: part for name, part in parts.items() if part.reason == Reason.NOT_ASKED}
     told = {name: replace(part, reason=why.reason, retry_after=why.retry_after) for name, part in unasked.items()}
     return CustomerInsights(**{**parts, **told})
+
+
+def _profile(customer_id: int) -> Profile | None:
+    """None of one who was erased."""
+    found = insights.profiles([customer_id], interactions=_interactions([customer_id]))
+    return found[0] if found else None
 
 
 def _interactions(customer_ids: Sequence[int]) -> dict[int, list[Interaction]]:

@@ -244,9 +244,35 @@ def test_the_top_of_each_online_queue_is_asked_about(platform: Sandbox, settings
         top = [pk for pk, _ in cursor.fetchall()]
     a, b = theirs[ann.pk], theirs[bob.pk]
     assert top == [a[0].pk, b[0].pk, a[1].pk, b[1].pk]
+    Ticket.objects.update(advised_at=now, rank_expires_at=now + timedelta(hours=1))
     assert advising.meet_queues(by=SYSTEM, now=now) == 4
     asked = {one.customer_id for one in platform.requests}
     assert asked == {f"crm-{ticket.customer_id}" for ticket in [*a[:2], *b[:2]]}
+
+
+def test_what_quimbi_never_said_anything_of_is_asked_about_a_few_at_a_time(platform: Sandbox, settings: Any) -> None:
+    """Beyond the first places, and of tickets that nobody has: what came while Quimbi was away."""
+    settings.PREFETCHED_PER_AGENT = 1
+    now = timezone.now()
+    first, second = make_ticket(now=now - timedelta(minutes=9)), make_ticket(now=now - timedelta(minutes=8))
+    ann = make_worker()
+    assign(first, ann)
+    assign(second, ann)
+    waiting = [make_ticket(now=now - timedelta(minutes=7 - n)) for n in range(3)]
+    assert advising.meet_queues(by=SYSTEM, now=now) == 1 + advising.NEVER_ADVISED
+    assert advising.meet_queues(by=SYSTEM, now=now) == 1 + 1
+    assert all(stored(ticket).advised_at for ticket in [first, second, *waiting])
+    assert advising.meet_queues(by=SYSTEM, now=now) == 1
+
+
+def test_two_do_not_ask_ahead_at_once(platform: Sandbox) -> None:
+    assign(make_ticket(), make_worker())
+    met = []
+    platform.before_answering = lambda: met or met.append(advising.meet_queues(by=SYSTEM, now=timezone.now()))
+    assert advising.meet_queues(by=SYSTEM, now=timezone.now()) == 1
+    assert met == [0]
+    platform.before_answering = lambda: None
+    assert advising.meet_queues(by=SYSTEM, now=timezone.now()) == 1
 
 
 def test_without_a_quimbi_nothing_is_read_for_it() -> None:
