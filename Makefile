@@ -19,10 +19,10 @@ run: install ## Run the product on real parts, with demo data
 	@$(WITH) $(PY) manage.py run --with-parent
 
 test: install ## Run all tests on servers of their own
-	@$(PY) -m pytest -q -n auto
+	@$(PY) -m pytest -q -n auto --dist worksteal
 
 unit: install ## Run the tests that start no processes and ask few questions
-	@$(PY) -m pytest -q -n auto -m "not slow"
+	@$(PY) -m pytest -q -n auto --dist worksteal -m "not slow"
 
 lint: install ## Check style, types, migrations, settings and the API document
 	@$(WITH) $(PY) requirements/lint.py
