@@ -63,6 +63,8 @@ def add_message(
     last_seen_position: int | None = None,
     force: bool = False,
     attachments: Sequence[int] = (),
+    system_name: str = "",
+    answers: bool = False,
 ) -> Posted:
     """Adds a line to the conversation at the next position.
 
@@ -71,6 +73,8 @@ def add_message(
 
     A customer's message reopens a pending, held or resolved ticket; on a closed or archived one it opens a follow-up
     ticket that names its predecessor. A message by an agent is a public reply and ends the customer's wait.
+    `system_name` says who speaks for the system; `answers`: it is what a person wrote to the customer at a partner, who is
+    no agent here, and ends their wait as well.
     `channel` is the ticket's own unless given. Raises NotFound, NewerMessages, TicketClosed, MessageExternalIdTaken and
     InvalidInput: only an agent speaks as an agent, known by their credential and never by what they say.
     """
@@ -98,12 +102,14 @@ def add_message(
                     body=body,
                     sender=sender,
                     agent_id=by.id if sender == Sender.AGENT else None,
+                    system_name=system_name if sender == Sender.SYSTEM else "",
                     channel=channel or ticket.channel,
                     source=source,
                     external_id=external_id,
                     created_at=now,
                 ),
                 by=by,
+                answers=answers and sender == Sender.SYSTEM,
             )
             _take_up(ticket, message, attachments, by=by)
             return Posted(message=message, ticket=ticket)
@@ -133,6 +139,18 @@ def add_note(*, ticket_id: int, body: str, by: Actor, now: datetime, mentions: S
     return note
 
 
+def add_system_note(*, ticket_id: int, body: str, system_name: str, by: Actor, now: datetime) -> Note:
+    """Adds an internal note that no agent wrote: the product's own, or of somebody at a partner who is no agent here.
+
+    Raises NotFound.
+    """
+    with transaction.atomic():
+        ticket = lifecycle.locked(ticket_id, by=by)
+        note = Note.objects.create(ticket=ticket, system_name=system_name, body=body, created_at=now)
+        emit(NoteAdded(subject_id=ticket.pk, note_id=note.pk, mentions=[]), by=by, at=now)
+    return note
+
+
 def _refuse_blind(ticket: Ticket, seen: int, *, force: bool) -> None:
     if seen > ticket.last_position:
         detail = f"The newest message of this ticket is {ticket.last_position}."
@@ -151,13 +169,13 @@ def _take_up(ticket: Ticket, message: Message, ids: Sequence[int], *, by: Actor)
         raise InvalidInput.on("attachments", "Must be files of this ticket that you uploaded and did not send yet.")
 
 
-def _append(ticket: Ticket, message: Message, *, by: Actor) -> Message:
+def _append(ticket: Ticket, message: Message, *, by: Actor, answers: bool) -> Message:
     """Puts the message at the end of the locked ticket and draws every consequence on the ticket itself."""
     now, before = message.created_at, Status(ticket.status)
     message.ticket, message.position = ticket, ticket.last_position + 1
     message.save()
     ticket.last_position, ticket.last_activity_at = message.position, now
-    public_reply = message.sender == Sender.AGENT and not message.automated
+    public_reply = answers or (message.sender == Sender.AGENT and not message.automated)
     if public_reply:
         ticket.first_response_at = ticket.first_response_at or now
         ticket.waiting_since = None
