@@ -36,8 +36,13 @@ class ConnectionForm(ServiceForm):
     provider = forms.ChoiceField(choices=Provider.choices)
     account_key = forms.CharField(max_length=100, label="Account", help_text="The shop's domain, subdomain, workspace.")
     channel = forms.CharField(required=False, max_length=32, help_text="Of Slack: the id of the channel.")
+    email = forms.CharField(
+        required=False, max_length=254, label="E-mail", help_text="Of Gorgias: of the user whose API key it is."
+    )
     access_token = _secret("Token", "Of Slack: the bot's, which begins with xoxb-.")
-    api_key = _secret("API key", "Of Slack: the address of an incoming webhook, instead of a token.")
+    api_key = _secret(
+        "API key", "Of Gorgias: the user's key. Of Slack: the address of an incoming webhook, instead of a token."
+    )
     webhook_secret = _secret("Webhook secret", "The one before it is good for a day more.")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

@@ -14,10 +14,11 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.db.models.functions import Now
 
+from customers.identity import normalised_email
 from integrations import providers, receipts
 from integrations.enums import ConnectionStatus, Provider
 from integrations.events import ConnectionChanged, ConnectionCreated, ConnectionStatusChanged
-from integrations.gorgias.webhooks import ACCOUNT
+from integrations.gorgias.names import ACCOUNT
 from integrations.models import WAITING, Connection
 from integrations.shopify.webhooks import SHOP
 from supportdesk.core import wakeup
@@ -35,7 +36,8 @@ ACCOUNTS = {
 }
 CHANNEL = re.compile(r"[CGD][A-Z0-9]{5,30}")
 SECRETS = frozenset({"access_token", "api_key", "webhook_secret"})
-CHANGEABLE = SECRETS | {"channel"}
+OPTIONS = frozenset({"channel", "email"})
+CHANGEABLE = SECRETS | OPTIONS
 
 log = structlog.get_logger("supportdesk.connections")
 
@@ -150,6 +152,10 @@ def missing_of(known: Connection, *, now: datetime) -> str:
         if known.access_token and not known.options.get("channel"):
             return "It needs the id of the channel to write to."
         return ""
+    if known.provider == Provider.GORGIAS and not (
+        known.access_token or (known.api_key and known.options.get("email"))
+    ):
+        return "It needs a user's e-mail address with an API key, or to be authorized."
     if not receipts.live_secrets(known, providers.inbox_of(known.provider), now=now):
         return f"It needs a webhook secret of at least {MIN_SECRET_BYTES} random characters."
     return ""
@@ -179,20 +185,22 @@ def _set(known: Connection, changes: Mapping[str, Any], *, now: datetime) -> lis
         text = str(value or "").strip()
         if not is_one_line(text) or len(text) > 2_000:
             raise InvalidInput.on(name, "Must be one line of at most 2,000 characters.")
-        if name == "channel":
-            changed += _set_channel(known, text)
+        if name in OPTIONS:
+            changed += _set_option(known, name, text)
         elif text:
             changed += _set_secret(known, name, text, now=now)
     return changed
 
 
-def _set_channel(known: Connection, channel: str) -> list[str]:
-    if channel and not CHANNEL.fullmatch(channel):
+def _set_option(known: Connection, name: str, text: str) -> list[str]:
+    if name == "channel" and text and not CHANNEL.fullmatch(text):
         raise InvalidInput.on("channel", "Must be the id of a channel, such as C0123456789, not its name.")
-    if known.options.get("channel", "") == channel:
+    if name == "email" and text:
+        normalised_email(text)
+    if known.options.get(name, "") == text:
         return []
-    known.options = {**known.options, "channel": channel}
-    return ["channel"]
+    known.options = {**known.options, name: text}
+    return [name]
 
 
 def _set_secret(known: Connection, name: str, text: str, *, now: datetime) -> list[str]:

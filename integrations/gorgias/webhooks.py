@@ -12,7 +12,6 @@ from integrations.contract import Delivered, Inbox, Label, Processor
 from integrations.reading import Unreadable, external_id
 
 TOKEN = "x-webhook-token"  # noqa: S105 - the name of a header
-ACCOUNT = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 CONTEXT = "context"  # a body made by their `{{context}}`, which names no trigger
 _TRIGGER = re.compile(r"[a-z-]{1,64}")
 _IDS = ("ticket_id", "message_id", "updated")

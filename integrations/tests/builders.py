@@ -15,6 +15,7 @@ from agents.tests.builders import SYSTEM
 from integrations import connections
 from integrations.contract import Inbox, Job, Processor
 from integrations.enums import Provider
+from integrations.gorgias.sandbox import EMAIL, KEY
 from integrations.models import Connection
 from integrations.providers import INBOXES
 from integrations.shopify import webhooks as shopify
@@ -22,6 +23,10 @@ from integrations.slack.sandbox import CHANNEL, TOKEN
 
 SECRET = "c5b1f0a94e7d4c0f8a3e6b2d9f7a1c3e"
 SHOP = "cove-and-kettle-test.myshopify.com"
+CHANGES: dict[Provider, dict[str, str]] = {
+    Provider.SHOPIFY: {"webhook_secret": SECRET},
+    Provider.GORGIAS: {"webhook_secret": SECRET, "email": EMAIL, "api_key": KEY},
+}
 _numbers = count(1)
 
 
@@ -31,7 +36,7 @@ def make_connection(provider: Provider = Provider.SHOPIFY, *, active: bool = Tru
     given: dict[str, Any] = {"account_key": accounts.get(provider, f"Workspace {number}"), "by": SYSTEM}
     given |= {
         "now": timezone.now(),
-        "changes": {} if provider == Provider.SLACK else {"webhook_secret": SECRET},
+        "changes": CHANGES.get(provider, {}),
         **over,
     }
     known = connections.create(provider=provider, **given)

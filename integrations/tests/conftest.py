@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from integrations import providers
+from integrations.gorgias.sandbox import Sandbox as Gorgias
 from integrations.slack.sandbox import Sandbox
 from integrations.tests.builders import Work, registered
 
@@ -26,5 +27,15 @@ def slack(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
     sandbox = Sandbox()
     sandbox.start()
     settings.SLACK_BASE_URL, settings.SLACK_HOOKS_URL = f"{sandbox.url}/api/", f"{sandbox.url}/"
+    yield sandbox
+    sandbox.stop()
+
+
+@pytest.fixture
+def gorgias(settings: Any) -> Iterator[Gorgias]:
+    """A Gorgias that the desk is to talk to."""
+    sandbox = Gorgias()
+    sandbox.start()
+    settings.GORGIAS_BASE_URL = sandbox.url
     yield sandbox
     sandbox.stop()

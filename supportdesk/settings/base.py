@@ -509,6 +509,12 @@ QUIMBI_CALLS_KEPT = timedelta(days=14)  # rows of the log of calls
 # --- Partners --------------------------------------------------------------------------------------------------------
 
 INBOXES = "integrations.providers.INBOXES"  # whose webhooks are taken
+# Where an account of Gorgias is: its name stands in for {account}.
+GORGIAS_BASE_URL = outbound_url("GORGIAS_BASE_URL", "https://{account}.gorgias.com")
+if urlsplit(GORGIAS_BASE_URL).scheme == "https" and "{account}" not in urlsplit(GORGIAS_BASE_URL).netloc:
+    raise ImproperlyConfigured(
+        "GORGIAS_BASE_URL must hold {account} in its host, such as https://{account}.gorgias.com."
+    )
 SLACK_BASE_URL = outbound_url("SLACK_BASE_URL", "https://slack.com/api/") + "/"
 SLACK_HOOKS_URL = outbound_url("SLACK_HOOKS_URL", "https://hooks.slack.com/") + "/"  # of incoming webhooks
 # Tickets of these priorities are told of in Slack when they come, or come to it.

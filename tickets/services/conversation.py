@@ -73,8 +73,8 @@ def add_message(
 
     A customer's message reopens a pending, held or resolved ticket; on a closed or archived one it opens a follow-up
     ticket that names its predecessor. A message by an agent is a public reply and ends the customer's wait.
-    `system_name` says who speaks for the system; `answers`: it is what a person wrote to the customer at a partner, who is
-    no agent here, and ends their wait as well.
+    `system_name` says who speaks for the system; `answers`: it is what a person wrote to the customer at a partner, who
+    is no agent here, and ends their wait as well.
     `channel` is the ticket's own unless given. Raises NotFound, NewerMessages, TicketClosed, MessageExternalIdTaken and
     InvalidInput: only an agent speaks as an agent, known by their credential and never by what they say.
     """
