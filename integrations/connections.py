@@ -14,7 +14,8 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.db.models.functions import Now
 
-from integrations import providers, receipts
+from integrations import receipts
+from integrations.contract import inbox_of
 from integrations.enums import ConnectionStatus, Provider
 from integrations.events import ConnectionChanged, ConnectionCreated, ConnectionStatusChanged
 from integrations.gorgias.webhooks import ACCOUNT
@@ -150,7 +151,7 @@ def missing_of(known: Connection, *, now: datetime) -> str:
         if known.access_token and not known.options.get("channel"):
             return "It needs the id of the channel to write to."
         return ""
-    if not receipts.live_secrets(known, providers.inbox_of(known.provider), now=now):
+    if not receipts.live_secrets(known, inbox_of(known.provider), now=now):
         return f"It needs a webhook secret of at least {MIN_SECRET_BYTES} random characters."
     return ""
 
