@@ -90,6 +90,16 @@ def outbound_url(name: str, default: str = "") -> str:
     return value
 
 
+def shop_url(name: str, default: str) -> str:
+    """Where shops are: `{shop}` stands for the domain of one. Only on this machine are all of them one server."""
+    value = environment.get(name, "").strip().rstrip("/") or default
+    if not re.fullmatch(r"https://\{shop\}(:\d+)?|http://(127\.0\.0\.1|\[::1\]|localhost)(:\d+)?", value):
+        raise ImproperlyConfigured(
+            f"{name} must be https://{{shop}}, or a server on loopback such as http://127.0.0.1:80."
+        )
+    return value
+
+
 def attachment_storage() -> dict[str, Any]:
     """A folder, or a bucket of anything that speaks S3."""
     bucket = environment.get("SUPPORTDESK_S3_BUCKET", "").strip()
@@ -283,6 +293,12 @@ if POOLED:
         "timeout": 5,  # seconds to wait for one
         "reconnect_timeout": 2,  # then whoever asks next begins anew; longer, and the pauses between tries grow
     }
+# Renewed tokens of partners are written on a connection of their own, opened for that alone: see ADR 39.
+DATABASES["tokens"] = DATABASES["default"] | {
+    "CONN_MAX_AGE": 0,
+    "OPTIONS": {name: value for name, value in DATABASES["default"]["OPTIONS"].items() if name != "pool"},
+    "TEST": {"MIRROR": "default"},
+}
 # The role that owns the tables; `migrate` connects as it and leaves the role above what it needs. See ADR 14.
 OWNER_URL = "SUPPORTDESK_MIGRATION_DATABASE_URL"
 MIGRATION_DATABASE = database(OWNER_URL if environment.get(OWNER_URL) else "DATABASE_URL")
@@ -515,6 +531,13 @@ if urlsplit(GORGIAS_BASE_URL).scheme == "https" and "{account}" not in urlsplit(
     raise ImproperlyConfigured(
         "GORGIAS_BASE_URL must hold {account} in its host, such as https://{account}.gorgias.com."
     )
+SHOPIFY_CLIENT_ID = environment.get("SHOPIFY_CLIENT_ID", "").strip()
+if not re.fullmatch(r"[!-~]*", SHOPIFY_CLIENT_ID):
+    raise ImproperlyConfigured("SHOPIFY_CLIENT_ID must be one word of plain characters.")
+SHOPIFY_BASE_URL = shop_url("SHOPIFY_BASE_URL", "https://{shop}")
+SHOPIFY_API_VERSION = environment.get("SHOPIFY_API_VERSION", "").strip() or "2026-10"
+if not re.fullmatch(r"20[0-9]{2}-(01|04|07|10)", SHOPIFY_API_VERSION):
+    raise ImproperlyConfigured("SHOPIFY_API_VERSION must be a version such as 2026-10.")
 SLACK_BASE_URL = outbound_url("SLACK_BASE_URL", "https://slack.com/api/") + "/"
 SLACK_HOOKS_URL = outbound_url("SLACK_HOOKS_URL", "https://hooks.slack.com/") + "/"  # of incoming webhooks
 # Tickets of these priorities are told of in Slack when they come, or come to it.
