@@ -6,6 +6,14 @@ ACCOUNT = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 OURS = re.compile(r"crm:(msg|note):([1-9][0-9]{0,18})")  # how what we sent is known again
 TICKET, MESSAGE, NOTE, MAIL, USER = "ticket", "message", "note", "email", "user"  # object types of links
 SOURCE = "gorgias"
+TRIGGERS = (  # that we take
+    "ticket-created",
+    "ticket-updated",
+    "ticket-message-created",
+    "ticket-message-failed",
+    "ticket-assignment-updated",
+    "ticket-status-updated",
+)
 
 
 def mark(kind: str, number: int) -> str:

@@ -65,6 +65,7 @@ def add_message(
     attachments: Sequence[int] = (),
     system_name: str = "",
     answers: bool = False,
+    said_at: datetime | None = None,
 ) -> Posted:
     """Adds a line to the conversation at the next position.
 
@@ -74,7 +75,7 @@ def add_message(
     A customer's message reopens a pending, held or resolved ticket; on a closed or archived one it opens a follow-up
     ticket that names its predecessor. A message by an agent is a public reply and ends the customer's wait.
     `system_name` says who speaks for the system; `answers`: it is what a person wrote to the customer at a partner, who
-    is no agent here, and ends their wait as well.
+    is no agent here, and ends their wait as well. `said_at`: when it was said, if that was elsewhere and before now.
     `channel` is the ticket's own unless given. Raises NotFound, NewerMessages, TicketClosed, MessageExternalIdTaken and
     InvalidInput: only an agent speaks as an agent, known by their credential and never by what they say.
     """
@@ -94,7 +95,14 @@ def add_message(
                         "The files are on a closed ticket. Send the message, then add them to the new one."
                     )
                 return _open_follow_up(
-                    ticket, body=body, by=by, now=now, channel=channel, source=source, external_id=external_id
+                    ticket,
+                    body=body,
+                    by=by,
+                    now=now,
+                    channel=channel,
+                    source=source,
+                    external_id=external_id,
+                    said_at=said_at,
                 )
             message = _append(
                 ticket,
@@ -106,9 +114,10 @@ def add_message(
                     channel=channel or ticket.channel,
                     source=source,
                     external_id=external_id,
-                    created_at=now,
+                    created_at=said_at or now,
                 ),
                 by=by,
+                now=now,
                 answers=answers and sender == Sender.SYSTEM,
             )
             _take_up(ticket, message, attachments, by=by)
@@ -169,20 +178,20 @@ def _take_up(ticket: Ticket, message: Message, ids: Sequence[int], *, by: Actor)
         raise InvalidInput.on("attachments", "Must be files of this ticket that you uploaded and did not send yet.")
 
 
-def _append(ticket: Ticket, message: Message, *, by: Actor, answers: bool) -> Message:
+def _append(ticket: Ticket, message: Message, *, by: Actor, now: datetime, answers: bool) -> Message:
     """Puts the message at the end of the locked ticket and draws every consequence on the ticket itself."""
-    now, before = message.created_at, Status(ticket.status)
+    at, before = message.created_at, Status(ticket.status)
     message.ticket, message.position = ticket, ticket.last_position + 1
     message.save()
-    ticket.last_position, ticket.last_activity_at = message.position, now
+    ticket.last_position, ticket.last_activity_at = message.position, at
     public_reply = answers or (message.sender == Sender.AGENT and not message.automated)
     if public_reply:
-        ticket.first_response_at = ticket.first_response_at or now
+        ticket.first_response_at = ticket.first_response_at or at
         ticket.waiting_since = None
     elif message.sender == Sender.CUSTOMER:
         if before in REOPENED_BY_CUSTOMER:
             lifecycle.set_status(ticket, Status.OPEN, now=now)
-        ticket.waiting_since = ticket.waiting_since or now
+        ticket.waiting_since = ticket.waiting_since or at
     if message.sender == Sender.CUSTOMER:
         ranking.lift(ticket, now=now)
     added = MessageAdded(
@@ -193,7 +202,7 @@ def _append(ticket: Ticket, message: Message, *, by: Actor, answers: bool) -> Me
         public_reply=public_reply,
     )
     reopened = TicketStatusChanged(subject_id=ticket.pk, before=before.value, after=ticket.status)
-    emit(added, *([reopened] if ticket.status != before else []), by=by, at=now, subject=ticket)
+    emit(added, *([reopened] if ticket.status != before else []), by=by, at=at, subject=ticket)
     lifecycle.save(ticket, "last_position", "last_activity_at", "first_response_at", now=now)
     return message
 
@@ -207,6 +216,7 @@ def _open_follow_up(
     channel: Channel | None,
     source: str,
     external_id: str | None,
+    said_at: datetime | None,
 ) -> Posted:
     follow_up = lifecycle.create_ticket(
         customer=closed.customer,
@@ -219,6 +229,7 @@ def _open_follow_up(
         language=closed.language,
         department=closed.department,
         follow_up_of=closed,
+        opened_at=said_at,
         by=by,
         now=now,
     )
