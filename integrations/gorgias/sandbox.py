@@ -104,7 +104,7 @@ class Sandbox:
         self.calls: list[tuple[str, dict[str, str], bytes]] = []
         self.tokens: set[str] = set()
         self.bounces = False  # what is mailed comes back
-        self._numbers, self._moments = count(231_000_001), count(1)
+        self._numbers, self._latest = count(231_000_001), 0.0
         self._times: list[float] = []
         self.me = self.add_user(EMAIL, "Agent One")
         self.server = ThreadingHTTPServer(("127.0.0.1", port), type("Handler", (_Handler,), {"sandbox": self}))
@@ -212,8 +212,9 @@ class Sandbox:
 
     def now(self) -> str:
         """A moment later each time."""
-        at = datetime.fromtimestamp(self.clock(), UTC)
-        return at.replace(microsecond=next(self._moments) % 1_000_000).isoformat()
+        with self.lock:
+            self._latest = max(self._latest + 1e-6, self.clock())
+            return datetime.fromtimestamp(self._latest, UTC).isoformat()
 
     def answer(self, method: str, path: str, given: Mapping[str, Any], query: Mapping[str, str]) -> Scripted:
         """What is answered, and the effect that it has."""

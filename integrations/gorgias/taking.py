@@ -311,6 +311,9 @@ def _follow(merge: _Merge) -> None:
     base |= {"status": remote.status, "priority": remote.priority, "tags": sorted(remote.tags)}
     base |= {"assignee": remote.assignee.id if remote.assignee else ""}
     base["subject"] = hashes_of("subject", remote.subject)[0]
+    merge.link.pushed = {
+        name: kept for name, kept in merge.link.pushed.items() if not isinstance(kept, list) or name == "ops"
+    }
 
 
 def _changed(merge: _Merge, name: str, theirs: str) -> bool:
