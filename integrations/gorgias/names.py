@@ -6,6 +6,7 @@ ACCOUNT = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 OURS = re.compile(r"crm:(msg|note):([1-9][0-9]{0,18})")  # how what we sent is known again
 TICKET, MESSAGE, NOTE, MAIL, USER = "ticket", "message", "note", "email", "user"  # object types of links
 SOURCE = "gorgias"
+TOKEN_HEADER = "X-Webhook-Token"  # noqa: S105 - the name of a header
 TRIGGERS = (  # that we take
     "ticket-created",
     "ticket-updated",

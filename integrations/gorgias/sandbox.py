@@ -8,6 +8,7 @@ and what a customer would have been mailed stands in `mailed`.
 import argparse
 import base64
 import json
+import os
 import re
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -24,6 +25,7 @@ from urllib.parse import parse_qs, urlsplit
 from urllib.request import Request, urlopen
 
 EMAIL, KEY = "agent.one@example.com", "sandbox-key-of-nobody"  # opens nothing but this
+SECRET = "GORGIAS_SANDBOX_SECRET"  # noqa: S105 - the variable's name
 ADDRESS = "support@example.test"  # the connected one
 MOST_BYTES, MOST_ROWS, ROWS = 1_000_000, 100, 30
 TRIGGERS = (
@@ -89,9 +91,13 @@ class _Wrong(Exception):
 
 
 class Sandbox:
-    """Its state. `calls` are those of its integrations that were not made yet: address, headers, body."""
+    """Its state. `calls` are those of its integrations that were not made yet: address, headers, body. `first`: the
+    smallest id.
+    """
 
-    def __init__(self, port: int = 0, *, limit: int = 4_000, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self, port: int = 0, *, limit: int = 4_000, clock: Callable[[], float] = time.time, first: int = 231_000_001
+    ) -> None:
         self.lock, self.clock, self.limit = RLock(), clock, limit
         self.asked: list[Asked] = []
         self.scripted: list[tuple[str, str, Scripted]] = []
@@ -104,7 +110,7 @@ class Sandbox:
         self.calls: list[tuple[str, dict[str, str], bytes]] = []
         self.tokens: set[str] = set()
         self.bounces = False  # what is mailed comes back
-        self._numbers, self._latest = count(231_000_001), 0.0
+        self._numbers, self._latest = count(first), 0.0
         self._times: list[float] = []
         self.me = self.add_user(EMAIL, "Agent One")
         self.server = ThreadingHTTPServer(("127.0.0.1", port), type("Handler", (_Handler,), {"sandbox": self}))
@@ -525,12 +531,11 @@ def _shown(ticket: Mapping[str, Any]) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m integrations.gorgias.sandbox")
     parser.add_argument("--port", type=int, default=0)
-    parser.add_argument("--calls", default="", help="an address of the desk that is called, as if it were registered")
-    parser.add_argument("--secret", default="", help="what those calls carry")
+    parser.add_argument("--calls", default="", help=f"an address that is called, with what {SECRET} holds")
     given = parser.parse_args()
-    sandbox = Sandbox(given.port, limit=80)
+    sandbox = Sandbox(given.port, limit=80, first=int(time.time()))  # ids that no earlier one gave
     if given.calls:
-        register(sandbox, given.calls, given.secret)
+        register(sandbox, given.calls, os.environ.get(SECRET, ""))
     sandbox.start()
     print(f"A pretend Gorgias: {sandbox.url}/", flush=True)
     while True:

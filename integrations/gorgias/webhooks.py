@@ -2,6 +2,7 @@
 to fetch what happened, never the truth about it.
 """
 
+import base64
 import hashlib
 import hmac
 import math
@@ -9,15 +10,17 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from django.conf import settings
+
 from integrations.contract import Delivered, Ignored, Inbox, Job, Label, Processor
 from integrations.gorgias import client, mapping, taking
 from integrations.gorgias.client import Down, Refused
-from integrations.gorgias.names import TRIGGERS
+from integrations.gorgias.names import TOKEN_HEADER, TRIGGERS
 from integrations.gorgias.taking import Taken
 from integrations.reading import Unreadable, external_id
 from supportdesk.core.errors import Unavailable
 
-TOKEN = "x-webhook-token"  # noqa: S105 - the name of a header
+TOKEN = TOKEN_HEADER.lower()
 CONTEXT = "context"  # a body made by their `{{context}}`, which names no trigger
 _TRIGGER = re.compile(r"[a-z-]{1,64}")
 _IDS = ("ticket_id", "message_id", "updated")
@@ -55,9 +58,26 @@ PROCESSORS: dict[str, Processor] = dict.fromkeys((*TRIGGERS, CONTEXT), _TAKES)
 
 
 def is_authentic(headers: Mapping[str, str], raw: bytes, secrets: Sequence[str]) -> bool:
-    """Whether the header holds one of the secrets. Compares with them all, and raises for no header."""
+    """Whether the header holds one of the secrets; where the settings name a header for it, whether the body is signed
+    with one as well. Compares with them all, and raises for no header.
+    """
     given = headers.get(TOKEN, "").encode("utf-8", "replace")
-    return True in [hmac.compare_digest(secret.encode(), given) for secret in secrets]  # all, also after one fits
+    fits = [hmac.compare_digest(secret.encode(), given) for secret in secrets]  # all, also after one fits
+    return True in fits and (not settings.GORGIAS_HMAC_HEADER or _is_signed(headers, raw, secrets))
+
+
+def _is_signed(headers: Mapping[str, str], raw: bytes, secrets: Sequence[str]) -> bool:
+    sent = headers.get(settings.GORGIAS_HMAC_HEADER.lower(), "")
+    text = sent.removeprefix(settings.GORGIAS_HMAC_PREFIX)
+    if settings.GORGIAS_HMAC_PREFIX and text == sent:
+        return False
+    try:
+        hexadecimal = settings.GORGIAS_HMAC_ENCODING == "hex"
+        given = bytes.fromhex(text) if hexadecimal else base64.b64decode(text, validate=True)
+    except ValueError:
+        return False
+    made = [hmac.digest(secret.encode(), raw, "sha256") for secret in secrets]
+    return True in [hmac.compare_digest(one, given) for one in made]
 
 
 def label(delivered: Delivered) -> Label:

@@ -531,6 +531,16 @@ if urlsplit(GORGIAS_BASE_URL).scheme == "https" and "{account}" not in urlsplit(
     raise ImproperlyConfigured(
         "GORGIAS_BASE_URL must hold {account} in its host, such as https://{account}.gorgias.com."
     )
+# What signs Gorgias' calls besides the token that they carry, where somebody saw it: no document tells.
+GORGIAS_HMAC_HEADER = environment.get("GORGIAS_HMAC_HEADER", "").strip()  # empty: not asked for
+GORGIAS_HMAC_ENCODING = environment.get("GORGIAS_HMAC_ENCODING", "").strip() or "hex"
+GORGIAS_HMAC_PREFIX = environment.get("GORGIAS_HMAC_PREFIX", "").strip()
+if not re.fullmatch(r"[A-Za-z0-9-]{0,64}", GORGIAS_HMAC_HEADER) or not re.fullmatch(
+    r"[!-~]{0,32}", GORGIAS_HMAC_PREFIX
+):
+    raise ImproperlyConfigured("GORGIAS_HMAC_HEADER must be a header's name, GORGIAS_HMAC_PREFIX plain characters.")
+if GORGIAS_HMAC_ENCODING not in {"hex", "base64"}:
+    raise ImproperlyConfigured("GORGIAS_HMAC_ENCODING must be hex or base64.")
 SHOPIFY_CLIENT_ID = environment.get("SHOPIFY_CLIENT_ID", "").strip()
 if not re.fullmatch(r"[!-~]*", SHOPIFY_CLIENT_ID):
     raise ImproperlyConfigured("SHOPIFY_CLIENT_ID must be one word of plain characters.")
