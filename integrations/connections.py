@@ -105,8 +105,31 @@ def activate(*, connection_id: int, by: Actor, now: datetime) -> Connection:
         known.connected_at = known.connected_at or now
         known.last_error, known.last_error_at = "", None
         _become(known, ConnectionStatus.ACTIVE, by=by, now=now)
-        known.receipts.filter(status__in=WAITING, next_attempt_at__isnull=True).update(next_attempt_at=Now())
-        transaction.on_commit(lambda: wakeup.hint(receipts.TASK))
+        _work_off(known)
+    return known
+
+
+def take_grant(
+    *, provider: Provider, account_key: str, values: Mapping[str, object], by: Actor, now: datetime
+) -> Connection:
+    """What opens an account that was connected on the provider's page, all of it at once; and active, unless it lacks
+    something else. `values` as of `tokens.values_of`. Raises NotFound.
+    """
+    with transaction.atomic():
+        mine = Connection.objects.visible_to(by).select_for_update()
+        known = mine.filter(provider=provider, account_key=account_key).first()
+        if known is None:
+            raise NotFound
+        for name, value in values.items():
+            setattr(known, name, value)
+        known.token_version += 1
+        known.connected_at = now  # an account that left and came back is another one to who asks us to erase it
+        known.last_error, known.last_error_at = "", None
+        known.save()
+        emit(ConnectionChanged(subject_id=known.pk, fields=["access_token"]), by=by, at=now)
+        if not missing_of(known, now=now):
+            _become(known, ConnectionStatus.ACTIVE, by=by, now=now)
+            _work_off(known)
     return known
 
 
@@ -169,6 +192,12 @@ def _locked(connection_id: int, *, by: Actor) -> Connection:
     return known
 
 
+def _work_off(known: Connection) -> None:
+    """What came while it was not active."""
+    known.receipts.filter(status__in=WAITING, next_attempt_at__isnull=True).update(next_attempt_at=Now())
+    transaction.on_commit(lambda: wakeup.hint(receipts.TASK))
+
+
 def _become(known: Connection, status: ConnectionStatus, *, by: Actor, now: datetime) -> None:
     before = known.status
     known.status = status
@@ -214,5 +243,6 @@ def _set_secret(known: Connection, name: str, text: str, *, now: datetime) -> li
         raise InvalidInput.on(name, f"Must begin with {settings.SLACK_HOOKS_URL}.")
     if name == "access_token":
         known.token_version += 1
+        known.refresh_token = known.expires_at = known.refresh_expires_at = None  # of the one before it
     setattr(known, name, text)
     return [name]

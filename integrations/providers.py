@@ -1,4 +1,4 @@
-"""What there is of each provider: whose webhooks we take, whose tokens we renew.
+"""What there is of each provider: whose webhooks we take, who is connected on a page of theirs, whose tokens we renew.
 
 To add a provider, or a topic to one, is a row here or in the table that it names. This stands above the parts that it
 puts together: what a provider does may use connections and tokens, which know of no provider's work.
@@ -9,7 +9,9 @@ from collections.abc import Mapping
 from integrations.contract import Inbox
 from integrations.enums import Provider
 from integrations.gorgias import webhooks as gorgias
+from integrations.oauth import Authorization
 from integrations.shopify import access as shopify_access
+from integrations.shopify import authorization as shopify_authorization
 from integrations.shopify import webhooks as shopify
 from integrations.tokens import Refresh
 
@@ -17,4 +19,5 @@ INBOXES: Mapping[Provider, Inbox] = {
     Provider.GORGIAS: gorgias.INBOX,
     Provider.SHOPIFY: shopify.INBOX,
 }
+AUTHORIZATIONS: Mapping[Provider, Authorization] = {Provider.SHOPIFY: shopify_authorization.AUTHORIZATION}
 REFRESHES: Mapping[Provider, Refresh] = {Provider.SHOPIFY: shopify_access.refresh}

@@ -36,7 +36,7 @@ MOST_BYTES = 1_000_000
 MOST_POINTS, RESTORED = 2_000.0, 100.0
 LIVES, REFRESH_LIVES = 3_600, 7_776_000  # seconds
 MOST_FIRST = 250
-DEPRECATED = re.compile(r"\b(email|phone|addresses|orderNumber|callbackUrl)\b\s*[({\n]")
+DEPRECATED = re.compile(r"(?<![$\w])(email|phone|addresses|orderNumber|callbackUrl)\b")
 _OPERATION = re.compile(r"\s*(query|mutation)\s+(\w+)\s*(?:\(([^)]*)\))?")
 _VARIABLE = re.compile(r"\$(\w+)\s*:\s*([\w\[\]!]+)")
 _SINCE = re.compile(r"updated_at:>='([^']+)'")

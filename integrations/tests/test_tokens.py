@@ -1,6 +1,5 @@
 """Tokens that expire: renewed once, kept whatever a caller undoes, and never given up for a network's sake."""
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
@@ -13,8 +12,8 @@ from integrations import tokens
 from integrations.enums import ConnectionStatus
 from integrations.models import Connection
 from integrations.shopify import access
-from integrations.shopify.sandbox import CLIENT_ID, SECRET, Sandbox, Scripted
-from integrations.tests.builders import make_connection
+from integrations.shopify.sandbox import Sandbox, Scripted
+from integrations.tests.builders import SECRET, make_connection
 from integrations.tokens import Grant, GrantRefused, NeedsReauth, Unauthorized
 from supportdesk.core.http import Rejected, Unavailable
 
@@ -22,16 +21,9 @@ pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "toke
 
 
 @pytest.fixture
-def shopify(settings: Any) -> Iterator[Sandbox]:
-    settings.SHOPIFY_CLIENT_ID, settings.SHOPIFY_CLIENT_SECRETS = CLIENT_ID, [SECRET]
-    with Sandbox(grace=False) as sandbox:
-        settings.SHOPIFY_BASE_URL = sandbox.url
-        yield sandbox
-
-
-@pytest.fixture
 def known(shopify: Sandbox) -> Connection:
     """To the sandbox, with a token that has just expired."""
+    shopify.grace = False
     made = make_connection()
     token, again = shopify.pair()
     gone = timezone.now() - timedelta(seconds=1)

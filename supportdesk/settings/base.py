@@ -544,6 +544,11 @@ if GORGIAS_HMAC_ENCODING not in {"hex", "base64"}:
 SHOPIFY_CLIENT_ID = environment.get("SHOPIFY_CLIENT_ID", "").strip()
 if not re.fullmatch(r"[!-~]*", SHOPIFY_CLIENT_ID):
     raise ImproperlyConfigured("SHOPIFY_CLIENT_ID must be one word of plain characters.")
+SHOPIFY_SCOPES: list[str] = env.list(
+    "SHOPIFY_SCOPES", default=["read_customers", "read_customer_merge", "read_orders", "read_products"]
+)
+if not all(re.fullmatch(r"[a-z_]{1,64}", scope) for scope in SHOPIFY_SCOPES):
+    raise ImproperlyConfigured("SHOPIFY_SCOPES must look like read_customers,read_orders.")
 SHOPIFY_BASE_URL = shop_url("SHOPIFY_BASE_URL", "https://{shop}")
 SHOPIFY_API_VERSION = environment.get("SHOPIFY_API_VERSION", "").strip() or "2026-10"
 if not re.fullmatch(r"20[0-9]{2}-(01|04|07|10)", SHOPIFY_API_VERSION):
