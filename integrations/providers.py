@@ -8,6 +8,7 @@ from collections.abc import Mapping
 
 from integrations.contract import Inbox
 from integrations.enums import Provider
+from integrations.gorgias import access as gorgias_access
 from integrations.gorgias import webhooks as gorgias
 from integrations.oauth import Authorization
 from integrations.shopify import access as shopify_access
@@ -19,5 +20,11 @@ INBOXES: Mapping[Provider, Inbox] = {
     Provider.GORGIAS: gorgias.INBOX,
     Provider.SHOPIFY: shopify.INBOX,
 }
-AUTHORIZATIONS: Mapping[Provider, Authorization] = {Provider.SHOPIFY: shopify_authorization.AUTHORIZATION}
-REFRESHES: Mapping[Provider, Refresh] = {Provider.SHOPIFY: shopify_access.refresh}
+AUTHORIZATIONS: Mapping[Provider, Authorization] = {
+    Provider.GORGIAS: gorgias_access.AUTHORIZATION,
+    Provider.SHOPIFY: shopify_authorization.AUTHORIZATION,
+}
+REFRESHES: Mapping[Provider, Refresh] = {
+    Provider.GORGIAS: gorgias_access.refresh,
+    Provider.SHOPIFY: shopify_access.refresh,
+}

@@ -10,10 +10,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from django.conf import settings
-
-from integrations.gorgias import pace
-from integrations.gorgias.names import ACCOUNT
+from integrations import tokens
+from integrations.gorgias import access, pace
 from integrations.models import Connection
 from integrations.reading import Unreadable, read_object
 from supportdesk.core import http
@@ -112,13 +110,6 @@ def change_integration(known: Connection, number: str, changes: Mapping[str, Any
     _ask(known, "PUT", f"integrations/{int(number)}", left=left, json=changes)
 
 
-def base_url(account_key: str) -> str:
-    """Of the account. Raises Refused for what is no subdomain, which could be another host."""
-    if not ACCOUNT.fullmatch(account_key):
-        raise Refused("no subdomain")
-    return str(settings.GORGIAS_BASE_URL).replace("{account}", account_key)
-
-
 def _ask(
     known: Connection,
     method: str,
@@ -130,10 +121,17 @@ def _ask(
     once: bool = False,
 ) -> Mapping[str, Any]:
     deadline = time.monotonic() + left
-    url = f"{base_url(known.account_key)}/api/{path}"
+    try:
+        url = f"{access.base_url(known.account_key)}/api/{path}"
+    except http.Rejected as wrong:
+        raise Refused(wrong.reason) from None
 
     def attempt() -> Mapping[str, Any]:
-        return _attempt(known, method, url, json=json, query=query, left=deadline - time.monotonic())
+        def ask(headers: Mapping[str, str], login: tuple[str, str] | None) -> Mapping[str, Any]:
+            given = {"headers": headers, "login": login, "json": json, "query": query}
+            return _attempt(known, method, url, given, left=deadline - time.monotonic())
+
+        return _opened(known, ask)
 
     def may_retry(error: BaseException) -> bool:
         return not (once and isinstance(error, Down) and error.sent)
@@ -144,28 +142,14 @@ def _ask(
     return tries(attempt)
 
 
-def _attempt(
-    known: Connection, method: str, url: str, *, json: Any, query: Mapping[str, str] | None, left: float
-) -> Mapping[str, Any]:
+def _attempt(known: Connection, method: str, url: str, given: Mapping[str, Any], *, left: float) -> Mapping[str, Any]:
     breaker = pace.breaker_of(known.pk)
     admitted = breaker.admit(lease=max(left, 1.0))
     if admitted.verdict not in {Verdict.PASS, Verdict.PROBE}:
         raise Down(admitted.verdict.value, retry_after=admitted.wait or BUSY)
-    headers, login = _credentials(known)
     failed = True
     try:
-        answer = http.call(
-            method,
-            url,
-            json=json,
-            query=query,
-            headers=headers,
-            login=login,
-            connect=CONNECT,
-            read=READ,
-            left=max(left, 0.001),
-            limit=LIMIT,
-        )
+        answer = http.call(method, url, **given, connect=CONNECT, read=READ, left=max(left, 0.001), limit=LIMIT)
         failed = answer.status >= 500
     except http.Timeout:
         raise Down("timeout", sent=True) from None
@@ -201,8 +185,28 @@ def _read(known: Connection, answer: http.Answer) -> Mapping[str, Any]:
     raise Refused(f"http {status}", status=status)
 
 
-def _credentials(known: Connection) -> tuple[dict[str, str], tuple[str, str] | None]:
-    """Of a private app, the user's address and key; else the token of a public one."""
+def _opened(known: Connection, ask: Callable[..., Mapping[str, Any]]) -> Mapping[str, Any]:
+    """Asks with what opens the account: of a private app the user's address and key, else the token of a public one,
+    which is renewed when it has to be.
+    """
     if known.api_key:
-        return {}, (str(known.options.get("email", "")), known.api_key)
-    return {"Authorization": f"Bearer {known.access_token}"}, None
+        return ask({}, (str(known.options.get("email", "")), known.api_key))
+
+    def with_token(token: str) -> Mapping[str, Any]:
+        try:
+            return ask({"Authorization": f"Bearer {token}"}, None)
+        except Refused as refused:
+            if refused.status == 401:
+                raise tokens.Unauthorized("http 401", status=401) from None
+            raise
+
+    try:
+        return tokens.using(known, access.refresh, with_token)
+    except tokens.NeedsReauth:
+        raise Refused("not connected", status=401) from None
+    except tokens.GrantRefused as refused:
+        if refused.reason == "invalid_grant":
+            raise Refused("not connected", status=401) from None
+        raise Down(refused.reason) from None  # our configuration, which somebody will mend
+    except http.Unavailable as away:
+        raise away if isinstance(away, Down) else Down(away.reason, retry_after=away.retry_after) from None

@@ -27,6 +27,8 @@ from urllib.request import Request, urlopen
 EMAIL, KEY = "agent.one@example.com", "sandbox-key-of-nobody"  # opens nothing but this
 SECRET = "GORGIAS_SANDBOX_SECRET"  # noqa: S105 - the variable's name
 ADDRESS = "support@example.test"  # the connected one
+CLIENT_ID, CLIENT_SECRET = "the-gorgias-app-of-tests", "sandbox-secret-of-a-gorgias-app"
+REFRESH = "sandbox-refresh-token-of-nobody"
 MOST_BYTES, MOST_ROWS, ROWS = 1_000_000, 100, 30
 TRIGGERS = (
     *("ticket-created", "ticket-updated", "ticket-message-created", "ticket-message-failed"),
@@ -109,6 +111,10 @@ class Sandbox:
         self.mailed: list[dict[str, Any]] = []
         self.calls: list[tuple[str, dict[str, str], bytes]] = []
         self.tokens: set[str] = set()
+        self.codes: set[str] = set()  # of owners who gave their permission
+        self.grants: list[Scripted] = []  # what the next requests for a token are answered with
+        self.lives = 0  # seconds of a token, as it is told
+        self.asked_for_tokens: list[Mapping[str, str]] = []
         self.bounces = False  # what is mailed comes back
         self._numbers, self._latest = count(first), 0.0
         self._times: list[float] = []
@@ -237,6 +243,25 @@ class Sandbox:
             self.asked.append(Asked(self.clock(), method, path, given, query, status))
             headers = {"X-Gorgias-Account-Api-Call-Limit": f"{len(self._times)}/{self.limit}", **answer.headers}
             return Scripted(answer.status, answer.body, headers, answer.drop)
+
+    def token(self, form: Mapping[str, str], login: str) -> Scripted:
+        """What is answered to a form for a token."""
+        with self.lock:
+            self.asked_for_tokens.append(form)
+            if self.grants:
+                return self.grants.pop(0)
+            if login != f"{CLIENT_ID}:{CLIENT_SECRET}":
+                return Scripted(status=401, body={"error": "invalid_client"})
+            first = form.get("grant_type") == "authorization_code"
+            fits = form.get("code") in self.codes if first else form.get("refresh_token") == REFRESH
+            if not fits or (first and not form.get("redirect_uri")):
+                return Scripted(status=400, body={"error": "invalid_grant"})
+            self.codes.discard(form.get("code", ""))
+            claims = json.dumps({"exp": int(self.clock()) + 3_600, "n": next(self._numbers)}).encode()
+            token = ".".join(["head", base64.urlsafe_b64encode(claims).decode().rstrip("="), "mark"])
+            self.tokens.add(token)
+            body = {"access_token": token, "token_type": "Bearer", "expires_in": self.lives, "scope": "tickets:read"}
+            return Scripted(body=body | ({"refresh_token": REFRESH} if first else {}))
 
     def _scripted(self, method: str, path: str) -> Scripted | None:
         for place, (wanted, begins, answer) in enumerate(self.scripted):
@@ -438,7 +463,10 @@ class _Handler(BaseHTTPRequestHandler):
         raw = self.rfile.read(min(int(self.headers.get("Content-Length", 0)), MOST_BYTES))
         parts = urlsplit(self.path)
         query = {name: values[-1] for name, values in parse_qs(parts.query, keep_blank_values=True).items()}
-        if not parts.path.startswith("/api/"):
+        if parts.path == "/oauth/token" and method == "POST":
+            form = {name: values[-1] for name, values in parse_qs(raw.decode("utf-8", "replace")).items()}
+            self._send(self.sandbox.token(form, self._login()))
+        elif not parts.path.startswith("/api/"):
             self._show(method, raw)
         elif not self._is_known():
             self._send(Scripted(status=401, body={"error": {"msg": "Unauthorized"}}))
@@ -459,11 +487,13 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _is_known(self) -> bool:
         kind, _, value = self.headers.get("Authorization", "").partition(" ")
-        if kind == "Bearer":
-            return value in self.sandbox.tokens
+        return value in self.sandbox.tokens if kind == "Bearer" else self._login() == f"{EMAIL}:{KEY}"
+
+    def _login(self) -> str:
+        kind, _, value = self.headers.get("Authorization", "").partition(" ")
         with suppress(ValueError):
-            return kind == "Basic" and base64.b64decode(value, validate=True).decode() == f"{EMAIL}:{KEY}"
-        return False
+            return base64.b64decode(value, validate=True).decode() if kind == "Basic" else ""
+        return ""
 
     def _show(self, method: str, raw: bytes) -> None:
         """For people: what is there, and a form to write as a customer."""

@@ -134,6 +134,7 @@ ENCRYPTION_KEYS = secrets.key_ring(environment, "SUPPORTDESK_ENCRYPTION_KEYS")
 BLIND_INDEX_KEYS = secrets.binary_keys(environment, "SUPPORTDESK_BLIND_INDEX_KEY")
 METRICS_TOKENS = secrets.live_secrets(environment, "SUPPORTDESK_METRICS_TOKEN", optional=True)
 SHOPIFY_CLIENT_SECRETS = secrets.live_secrets(environment, "SHOPIFY_CLIENT_SECRET", optional=True)
+GORGIAS_CLIENT_SECRETS = secrets.live_secrets(environment, "GORGIAS_CLIENT_SECRET", optional=True)
 secrets.refuse_shared(
     {
         name: [part.strip().rpartition(":")[2] for part in environment.get(name, "").split(",") if part.strip()]
@@ -144,6 +145,7 @@ secrets.refuse_shared(
             "SUPPORTDESK_BLIND_INDEX_KEY",
             "SUPPORTDESK_METRICS_TOKEN",
             "SHOPIFY_CLIENT_SECRET",
+            "GORGIAS_CLIENT_SECRET",
         )
     }
 )
@@ -531,6 +533,18 @@ if urlsplit(GORGIAS_BASE_URL).scheme == "https" and "{account}" not in urlsplit(
     raise ImproperlyConfigured(
         "GORGIAS_BASE_URL must hold {account} in its host, such as https://{account}.gorgias.com."
     )
+GORGIAS_CLIENT_ID = environment.get("GORGIAS_CLIENT_ID", "").strip()  # of a public app; a private one needs a key
+if not re.fullmatch(r"[!-~]*", GORGIAS_CLIENT_ID):
+    raise ImproperlyConfigured("GORGIAS_CLIENT_ID must be one word of plain characters.")
+GORGIAS_SCOPES: list[str] = env.list(
+    "GORGIAS_SCOPES",
+    default=[
+        *("openid", "email", "profile", "offline", "tickets:read", "tickets:write", "customers:read", "users:read"),
+        *("tags:read", "account:read", "integrations:read", "integrations:write"),
+    ],
+)
+if not all(re.fullmatch(r"[a-z_]+(:[a-z_]+)?", scope) for scope in GORGIAS_SCOPES):
+    raise ImproperlyConfigured("GORGIAS_SCOPES must look like tickets:read,tickets:write, by commas.")
 # What signs Gorgias' calls besides the token that they carry, where somebody saw it: no document tells.
 GORGIAS_HMAC_HEADER = environment.get("GORGIAS_HMAC_HEADER", "").strip()  # empty: not asked for
 GORGIAS_HMAC_ENCODING = environment.get("GORGIAS_HMAC_ENCODING", "").strip() or "hex"
