@@ -310,11 +310,9 @@ def _note_base(turn: _Turn, name: str, value: str, answer: Mapping[str, Any] | N
             base["tags"] = sorted(before | set(names) if name == "tags+" else before - set(names))
         else:
             base[name] = value
-        updated = mapping.instant((answer or {}).get("updated_datetime"))
-        if updated is not None and (link.remote_updated_at is None or updated > link.remote_updated_at):
-            link.remote_updated_at = updated
-        link.remote = {**link.remote, "base": base}
-        link.save(update_fields=["remote", "remote_updated_at"])
+        written = mapping.instant((answer or {}).get("updated_datetime"))  # no more: a customer may have written before
+        link.remote = {**link.remote, "base": base, **({"written": written.isoformat()} if written else {})}
+        link.save(update_fields=["remote"])
 
 
 def _held(turn: _Turn) -> ExternalLink:

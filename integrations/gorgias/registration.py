@@ -46,7 +46,7 @@ def register(known: Connection, *, by: Actor, now: datetime, make: bool = True) 
 
     Again changes nothing. Raises Down, Refused.
     """
-    outcome, ours = Registered(), _ours(known)
+    outcome, ours = Registered(), callers(known)
     for trigger in TRIGGERS:
         found = ours.get(trigger)
         if found is not None:
@@ -83,8 +83,11 @@ def address(known: Connection) -> str:
     return f"{settings.PUBLIC_URL}api/integrations/{known.provider}/webhook/{known.public_id}"
 
 
-def _ours(known: Connection) -> dict[str, Mapping[str, Any]]:
-    """By trigger, the integrations there that call us, one that is switched on before one that is not."""
+def callers(known: Connection) -> dict[str, Mapping[str, Any]]:
+    """By trigger, the integration there that calls us, one that is switched on before one that is not.
+
+    Raises Down, Refused.
+    """
     found: dict[str, Mapping[str, Any]] = {}
     for row in client.every(known, "integrations", left=SECONDS, type="http"):
         http = row.get("http")

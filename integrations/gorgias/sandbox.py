@@ -93,8 +93,8 @@ class _Wrong(Exception):
 
 
 class Sandbox:
-    """Its state. `calls` are those of its integrations that were not made yet: address, headers, body. `first`: the
-    smallest id.
+    """Its state, and what people there do. `calls` are those of its integrations that were not made yet: address,
+    headers, body. `first`: the smallest id.
     """
 
     def __init__(
@@ -116,6 +116,7 @@ class Sandbox:
         self.lives = 0  # seconds of a token, as it is told
         self.asked_for_tokens: list[Mapping[str, str]] = []
         self.bounces = False  # what is mailed comes back
+        self.meanwhile: Callable[[], object] | None = None  # happens once, after the next answer is made
         self._numbers, self._latest = count(first), 0.0
         self._times: list[float] = []
         self.me = self.add_user(EMAIL, "Agent One")
@@ -239,6 +240,9 @@ class Sandbox:
                 except _Wrong as wrong:
                     good = wrong.answer
             answer = found or good or Scripted()
+            happening, self.meanwhile = self.meanwhile, None
+            if happening is not None:
+                happening()
             status = 0 if answer.drop else answer.status
             self.asked.append(Asked(self.clock(), method, path, given, query, status))
             headers = {"X-Gorgias-Account-Api-Call-Limit": f"{len(self._times)}/{self.limit}", **answer.headers}

@@ -73,11 +73,10 @@ def take(known: Connection, remote: mapping.Ticket, *, by: Actor, now: datetime)
         merge = _found(known, remote, link, by=by, now=now) if link else _opened(known, remote, by=by, now=now)
         if merge.ticket.customer.erased_at is not None:
             return Taken.ERASED
-        older = merge.link.remote_updated_at is not None and remote.updated_at < merge.link.remote_updated_at
         _hear(merge)
-        if not older:
+        if not _is_older(merge.link, remote):
             _follow(merge)
-            merge.link.remote_updated_at = remote.updated_at
+        merge.link.remote_updated_at = max(merge.link.remote_updated_at or remote.updated_at, remote.updated_at)
         merge.link.remote = {**merge.link.remote, "base": merge.base, **remote.words}
         merge.link.save()
     return outcome
@@ -99,6 +98,12 @@ def forget(*, customer_id: int) -> None:
     """What links of an erased customer's tickets keep of them."""
     theirs = Ticket.objects.filter(customer_id=customer_id).values("pk")
     ExternalLink.objects.filter(local_type=TICKET, local_id__in=theirs).update(remote={}, pushed={})
+
+
+def _is_older(link: ExternalLink, remote: mapping.Ticket) -> bool:
+    """Than what was taken over already, or than what we wrote there."""
+    wrote = mapping.instant(link.remote.get("written"))
+    return any(at is not None and remote.updated_at < at for at in (link.remote_updated_at, wrote))
 
 
 def hashes_of(name: str, value: Any) -> list[str]:
