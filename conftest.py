@@ -6,6 +6,7 @@ import pytest
 from django.core.cache import cache
 
 from agents import realtime
+from integrations.gorgias import pace
 from quimbi import shared
 from quimbi.tests.sandboxed import quimbi
 from sla.tests.builders import seed_default_policy
@@ -22,7 +23,15 @@ def _new_redis() -> None:
     """Empty, and what a test without it left is not held against it."""
     cache.clear()
     kept._owed.clear()
-    for asking in (kept._redis, kept._telling, workload._redis, wakeup._redis, realtime._redis, shared.asking):
+    for asking in (
+        kept._redis,
+        kept._telling,
+        workload._redis,
+        wakeup._redis,
+        realtime._redis,
+        shared.asking,
+        pace.asking,
+    ):
         asking.quiet_until = 0.0
 
 

@@ -6,12 +6,15 @@ from typing import Any, ClassVar
 from django import forms
 from django.conf import settings
 from django.contrib import admin, messages
+from django.core.exceptions import BadRequest, PermissionDenied
 from django.db.models import Model, QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, URLResolver, path, reverse
 from django.utils import timezone
 
 from agents.admin import DeskAdmin
-from integrations import connections, doctor, receipts, selectors
+from integrations import connections, doctor, oauth, providers, receipts, selectors
 from integrations.enums import Provider
 from integrations.models import Connection, WebhookReceipt
 from sla.wording import span
@@ -23,6 +26,8 @@ RECEIPT_FIELDS = (
     *("next_attempt_at", "finished_at", "redacted_at"),
 )
 
+DOINGS = ("test", "activate", "pause", "connect")
+
 
 def _secret(label: str, help_text: str) -> forms.CharField:
     widget = forms.PasswordInput(attrs={"autocomplete": "off"})
@@ -32,17 +37,23 @@ def _secret(label: str, help_text: str) -> forms.CharField:
 class ConnectionForm(ServiceForm):
     """Secrets go in and are never shown; an empty one is left as it is."""
 
-    do = forms.ChoiceField(required=False, choices=[("", ""), *((name,) * 2 for name in ("test", "activate", "pause"))])
+    do = forms.ChoiceField(required=False, choices=[("", ""), *((name,) * 2 for name in DOINGS)])
     provider = forms.ChoiceField(choices=Provider.choices)
     account_key = forms.CharField(max_length=100, label="Account", help_text="The shop's domain, subdomain, workspace.")
     channel = forms.CharField(required=False, max_length=32, help_text="Of Slack: the id of the channel.")
+    email = forms.CharField(
+        required=False, max_length=254, label="E-mail", help_text="Of Gorgias: of the user whose API key it is."
+    )
     access_token = _secret("Token", "Of Slack: the bot's, which begins with xoxb-.")
-    api_key = _secret("API key", "Of Slack: the address of an incoming webhook, instead of a token.")
+    api_key = _secret(
+        "API key", "Of Gorgias: the user's key. Of Slack: the address of an incoming webhook, instead of a token."
+    )
     webhook_secret = _secret("Webhook secret", "The one before it is good for a day more.")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["do"].widget = forms.HiddenInput()
+        self.leads_to = ""  # an address elsewhere, where it goes on
 
 
 @admin.register(Connection)
@@ -55,6 +66,58 @@ class ConnectionAdmin(DeskAdmin):
     plain_filters = ("provider", "status")
     ordering = ("provider", "account_key", "id")
     sortable_by: ClassVar[Any] = ()
+
+    def get_urls(self) -> list[URLPattern | URLResolver]:
+        complete = self.admin_site.admin_view(self.complete)
+        return [
+            path("callback/<str:provider>/", self.come_back, name="integrations_connection_callback"),
+            path("complete/<str:provider>/", complete, name="integrations_connection_complete"),
+            *super().get_urls(),
+        ]
+
+    def come_back(self, request: HttpRequest, provider: str) -> HttpResponse:
+        """Where a provider sends the browser. It comes from elsewhere, so without the session: a page of ours leads on
+        to where that is known. Does nothing.
+        """
+        query = request.META.get("QUERY_STRING", "")
+        if provider not in providers.AUTHORIZATIONS:
+            raise Http404
+        if len(query) > oauth.MOST_QUERY:
+            raise BadRequest
+        address = f"{reverse('admin:integrations_connection_complete', args=[provider])}?{query}"
+        return TemplateResponse(request, "admin/desk/lead_on.html", {"title": "Connecting", "address": address})
+
+    def complete(self, request: HttpRequest, provider: str) -> HttpResponse:
+        """Asks whether to finish, and does."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        if provider not in providers.AUTHORIZATIONS:
+            raise Http404
+        label = Provider(provider).label
+        if request.method != "POST":
+            context = {
+                **self.admin_site.each_context(request),
+                "title": f"Connect with {label}",
+                "provider": label,
+                "opts": self.opts,
+                "changelist_url": reverse("admin:integrations_connection_changelist"),
+            }
+            return TemplateResponse(request, "admin/desk/finish_connecting.html", context)
+        try:
+            known = oauth.complete(
+                provider=Provider(provider),
+                ways=providers.AUTHORIZATIONS,
+                query=request.META.get("QUERY_STRING", ""),
+                session=request.session.session_key or "",
+                by=self.actor(request),
+                now=timezone.now(),
+            )
+        except DomainError as problem:
+            messages.error(request, problem.detail)
+            return HttpResponseRedirect(reverse("admin:integrations_connection_changelist"))
+        missing = connections.missing_of(known, now=timezone.now())
+        messages.success(request, f"{known} is connected. {missing}".strip())
+        return HttpResponseRedirect(self.url_of(known))
 
     @admin.display(description="Last delivery")
     def last_delivery(self, obj: Any) -> datetime | None:
@@ -94,6 +157,7 @@ class ConnectionAdmin(DeskAdmin):
         now = timezone.now()
         return {
             "address": "" if obj.provider == Provider.SLACK else inbound,
+            "may_connect": obj.provider in providers.AUTHORIZATIONS,
             "backlog": selectors.backlog_of(obj, now=now),
             "has": {name: bool(getattr(obj, name)) for name in sorted(connections.SECRETS)},
             "previous_until": obj.previous_until if obj.previous_until and obj.previous_until > now else None,
@@ -107,6 +171,15 @@ class ConnectionAdmin(DeskAdmin):
                 return obj  # type: ignore[no-any-return]
             case "activate":
                 return connections.activate(connection_id=obj.pk, by=by, now=now)
+            case "connect":
+                form.leads_to = oauth.begin(  # type: ignore[attr-defined]
+                    connection_id=obj.pk,
+                    ways=providers.AUTHORIZATIONS,
+                    session=request.session.session_key or "",
+                    by=by,
+                    now=now,
+                )
+                return obj  # type: ignore[no-any-return]
             case "pause":
                 return connections.pause(connection_id=obj.pk, by=by, now=now)
         provider, account = given.pop("provider", ""), given.pop("account_key", "")
@@ -121,6 +194,10 @@ class ConnectionAdmin(DeskAdmin):
         return connections.update(connection_id=obj.pk, changes=given, by=by, now=now)
 
     def saved(self, request: HttpRequest, saved: Model, form: ServiceForm) -> HttpResponse:
+        if form.leads_to:  # type: ignore[attr-defined]
+            # Not a redirect: to answer a form with one elsewhere is what our policy of contents forbids.
+            found = {"title": f"Connect {saved}", "address": form.leads_to}  # type: ignore[attr-defined]
+            return TemplateResponse(request, "admin/desk/lead_on.html", found)
         if form.cleaned_data.get("do") == "test":
             form.changed_data.clear()
         return super().saved(request, saved, form)

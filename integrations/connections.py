@@ -14,10 +14,12 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.db.models.functions import Now
 
-from integrations import providers, receipts
+from customers.identity import normalised_email
+from integrations import receipts
+from integrations.contract import inbox_of
 from integrations.enums import ConnectionStatus, Provider
 from integrations.events import ConnectionChanged, ConnectionCreated, ConnectionStatusChanged
-from integrations.gorgias.webhooks import ACCOUNT
+from integrations.gorgias.names import ACCOUNT
 from integrations.models import WAITING, Connection
 from integrations.shopify.webhooks import SHOP
 from supportdesk.core import wakeup
@@ -35,7 +37,8 @@ ACCOUNTS = {
 }
 CHANNEL = re.compile(r"[CGD][A-Z0-9]{5,30}")
 SECRETS = frozenset({"access_token", "api_key", "webhook_secret"})
-CHANGEABLE = SECRETS | {"channel"}
+OPTIONS = frozenset({"channel", "email"})
+CHANGEABLE = SECRETS | OPTIONS
 
 log = structlog.get_logger("supportdesk.connections")
 
@@ -102,8 +105,31 @@ def activate(*, connection_id: int, by: Actor, now: datetime) -> Connection:
         known.connected_at = known.connected_at or now
         known.last_error, known.last_error_at = "", None
         _become(known, ConnectionStatus.ACTIVE, by=by, now=now)
-        known.receipts.filter(status__in=WAITING, next_attempt_at__isnull=True).update(next_attempt_at=Now())
-        transaction.on_commit(lambda: wakeup.hint(receipts.TASK))
+        _work_off(known)
+    return known
+
+
+def take_grant(
+    *, provider: Provider, account_key: str, values: Mapping[str, object], by: Actor, now: datetime
+) -> Connection:
+    """What opens an account that was connected on the provider's page, all of it at once; and active, unless it lacks
+    something else. `values` as of `tokens.values_of`. Raises NotFound.
+    """
+    with transaction.atomic():
+        mine = Connection.objects.visible_to(by).select_for_update()
+        known = mine.filter(provider=provider, account_key=account_key).first()
+        if known is None:
+            raise NotFound
+        for name, value in values.items():
+            setattr(known, name, value)
+        known.token_version += 1
+        known.connected_at = now  # an account that left and came back is another one to who asks us to erase it
+        known.last_error, known.last_error_at = "", None
+        known.save()
+        emit(ConnectionChanged(subject_id=known.pk, fields=["access_token"]), by=by, at=now)
+        if not missing_of(known, now=now):
+            _become(known, ConnectionStatus.ACTIVE, by=by, now=now)
+            _work_off(known)
     return known
 
 
@@ -150,7 +176,11 @@ def missing_of(known: Connection, *, now: datetime) -> str:
         if known.access_token and not known.options.get("channel"):
             return "It needs the id of the channel to write to."
         return ""
-    if not receipts.live_secrets(known, providers.inbox_of(known.provider), now=now):
+    if known.provider == Provider.GORGIAS and not (
+        known.access_token or (known.api_key and known.options.get("email"))
+    ):
+        return "It needs a user's e-mail address with an API key, or to be authorized."
+    if not receipts.live_secrets(known, inbox_of(known.provider), now=now):
         return f"It needs a webhook secret of at least {MIN_SECRET_BYTES} random characters."
     return ""
 
@@ -160,6 +190,12 @@ def _locked(connection_id: int, *, by: Actor) -> Connection:
     if known is None:
         raise NotFound
     return known
+
+
+def _work_off(known: Connection) -> None:
+    """What came while it was not active."""
+    known.receipts.filter(status__in=WAITING, next_attempt_at__isnull=True).update(next_attempt_at=Now())
+    transaction.on_commit(lambda: wakeup.hint(receipts.TASK))
 
 
 def _become(known: Connection, status: ConnectionStatus, *, by: Actor, now: datetime) -> None:
@@ -179,20 +215,22 @@ def _set(known: Connection, changes: Mapping[str, Any], *, now: datetime) -> lis
         text = str(value or "").strip()
         if not is_one_line(text) or len(text) > 2_000:
             raise InvalidInput.on(name, "Must be one line of at most 2,000 characters.")
-        if name == "channel":
-            changed += _set_channel(known, text)
+        if name in OPTIONS:
+            changed += _set_option(known, name, text)
         elif text:
             changed += _set_secret(known, name, text, now=now)
     return changed
 
 
-def _set_channel(known: Connection, channel: str) -> list[str]:
-    if channel and not CHANNEL.fullmatch(channel):
+def _set_option(known: Connection, name: str, text: str) -> list[str]:
+    if name == "channel" and text and not CHANNEL.fullmatch(text):
         raise InvalidInput.on("channel", "Must be the id of a channel, such as C0123456789, not its name.")
-    if known.options.get("channel", "") == channel:
+    if name == "email" and text:
+        normalised_email(text)
+    if known.options.get(name, "") == text:
         return []
-    known.options = {**known.options, "channel": channel}
-    return ["channel"]
+    known.options = {**known.options, name: text}
+    return [name]
 
 
 def _set_secret(known: Connection, name: str, text: str, *, now: datetime) -> list[str]:
@@ -205,5 +243,6 @@ def _set_secret(known: Connection, name: str, text: str, *, now: datetime) -> li
         raise InvalidInput.on(name, f"Must begin with {settings.SLACK_HOOKS_URL}.")
     if name == "access_token":
         known.token_version += 1
+        known.refresh_token = known.expires_at = known.refresh_expires_at = None  # of the one before it
     setattr(known, name, text)
     return [name]

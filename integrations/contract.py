@@ -5,6 +5,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from django.conf import settings
+from django.utils.module_loading import import_string
+
+from integrations.enums import Provider
 from integrations.models import Connection
 from supportdesk.core.actor import Actor
 
@@ -83,3 +87,9 @@ class Inbox:
     app_secrets: Callable[[], Sequence[str]] = tuple
     account: Callable[[Delivered], str | None] = lambda delivered: None
     processors: Mapping[str, Processor] = field(default_factory=dict)
+
+
+def inbox_of(provider: Provider | str) -> Inbox:
+    """By the table that the settings name. Raises KeyError for a provider that sends us nothing."""
+    table: Mapping[Provider, Inbox] = import_string(settings.INBOXES)
+    return table[Provider(provider)]

@@ -9,11 +9,15 @@ from datetime import datetime, timedelta
 from integrations import connections, selectors
 from integrations.enums import ConnectionStatus, Provider
 from integrations.findings import Finding
+from integrations.gorgias import checks as gorgias
 from integrations.models import Connection
 from integrations.slack import checks as slack
 
 LAG = timedelta(minutes=5)
-CHECKS: Mapping[Provider, Callable[..., Iterator[Finding]]] = {Provider.SLACK: slack.findings}
+CHECKS: Mapping[Provider, Callable[..., Iterator[Finding]]] = {
+    Provider.GORGIAS: gorgias.findings,
+    Provider.SLACK: slack.findings,
+}
 
 
 def examine(known: Connection, *, now: datetime) -> list[Finding]:

@@ -4,8 +4,10 @@ from datetime import datetime
 
 from customers.events import CustomerErased
 from integrations import receipts
+from integrations.gorgias import taking
 from supportdesk.core.actor import Actor
 
 
 def erase_receipts(event: CustomerErased, *, by: Actor, at: datetime) -> None:
     receipts.erase(customer_id=event.subject_id, now=at)
+    taking.forget(customer_id=event.subject_id)

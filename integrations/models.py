@@ -19,7 +19,7 @@ from integrations.enums import (
     ReceiptStatus,
     SyncPhase,
 )
-from supportdesk.core.actor import Actor
+from supportdesk.core.actor import Actor, ActorKind
 from supportdesk.core.crypto import EncryptedBytesField, EncryptedTextField
 from tickets.models import Ticket
 
@@ -228,7 +228,7 @@ class SyncCursor(models.Model):
 class OAuthStateQuerySet(models.QuerySet["OAuthState"]):
     def visible_to(self, actor: Actor) -> "OAuthStateQuerySet":
         """Those that the actor began."""
-        return self.filter(agent_id=actor.agent_id)
+        return self.filter(agent_id=actor.id) if actor.kind == ActorKind.PERSON else self.none()
 
 
 class OAuthState(models.Model):

@@ -1,22 +1,30 @@
-"""Webhooks: whose we take. To add a provider, or a topic to one, is a row here or in the table that it names."""
+"""What there is of each provider: whose webhooks we take, who is connected on a page of theirs, whose tokens we renew.
+
+To add a provider, or a topic to one, is a row here or in the table that it names. This stands above the parts that it
+puts together: what a provider does may use connections and tokens, which know of no provider's work.
+"""
 
 from collections.abc import Mapping
 
-from django.conf import settings
-from django.utils.module_loading import import_string
-
 from integrations.contract import Inbox
 from integrations.enums import Provider
+from integrations.gorgias import access as gorgias_access
 from integrations.gorgias import webhooks as gorgias
+from integrations.oauth import Authorization
+from integrations.shopify import access as shopify_access
+from integrations.shopify import authorization as shopify_authorization
 from integrations.shopify import webhooks as shopify
+from integrations.tokens import Refresh
 
 INBOXES: Mapping[Provider, Inbox] = {
     Provider.GORGIAS: gorgias.INBOX,
     Provider.SHOPIFY: shopify.INBOX,
 }
-
-
-def inbox_of(provider: Provider | str) -> Inbox:
-    """By the table that the settings name. Raises KeyError for a provider that sends us nothing."""
-    table: Mapping[Provider, Inbox] = import_string(settings.INBOXES)
-    return table[Provider(provider)]
+AUTHORIZATIONS: Mapping[Provider, Authorization] = {
+    Provider.GORGIAS: gorgias_access.AUTHORIZATION,
+    Provider.SHOPIFY: shopify_authorization.AUTHORIZATION,
+}
+REFRESHES: Mapping[Provider, Refresh] = {
+    Provider.GORGIAS: gorgias_access.refresh,
+    Provider.SHOPIFY: shopify_access.refresh,
+}

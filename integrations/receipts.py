@@ -25,11 +25,10 @@ from django.utils import timezone
 from prometheus_client import Counter
 
 from integrations import people
-from integrations.contract import Delivered, Ignored, Inbox, Job, Label, Processor
+from integrations.contract import Delivered, Ignored, Inbox, Job, Label, Processor, inbox_of
 from integrations.enums import ConnectionStatus, Provider, ReceiptStatus
 from integrations.events import ReceiptReplayed
 from integrations.models import WAITING, Connection, WebhookReceipt
-from integrations.providers import inbox_of
 from integrations.reading import Unreadable, clean_text, read_object
 from supportdesk.core import wakeup
 from supportdesk.core.actor import Actor, Door, system

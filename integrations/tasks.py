@@ -4,6 +4,9 @@ from celery import shared_task
 from django.utils import timezone
 
 from integrations import receipts
+from integrations.enums import Provider
+from integrations.gorgias import polling, registration
+from integrations.models import Connection
 from supportdesk.core import wakeup
 
 AT_ONCE = 2_000
@@ -28,3 +31,25 @@ def sweep_receipts() -> int:
 def prune_receipts() -> int:
     """Blanks bodies of deliveries that are a month old, and deletes keys that are a year old."""
     return receipts.prune(now=timezone.now())
+
+
+@shared_task(name="integrations.poll_gorgias")  # type: ignore[untyped-decorator]
+def poll_gorgias() -> None:
+    """Takes over what changed at Gorgias, whether we were called or not: each connection in a task of its own."""
+    for pk in Connection.objects.active(Provider.GORGIAS).values_list("pk", flat=True):
+        poll_one_gorgias.apply_async([pk], expires=polling.RUN)
+
+
+@shared_task(name="integrations.poll_one_gorgias")  # type: ignore[untyped-decorator]
+def poll_one_gorgias(connection_id: int) -> int:
+    """How many tickets were taken over."""
+    known = Connection.objects.active(Provider.GORGIAS).filter(pk=connection_id).first()
+    progress = polling.poll(known, now=timezone.now()) if known is not None else None
+    return progress.written if progress is not None else 0
+
+
+@shared_task(name="integrations.look_after_gorgias")  # type: ignore[untyped-decorator]
+def look_after_gorgias() -> None:
+    """Switches calls of Gorgias on again that it switched off, and tells which are missing."""
+    for known in Connection.objects.active(Provider.GORGIAS).order_by("pk"):
+        registration.look(known, by=polling.BY, now=timezone.now())

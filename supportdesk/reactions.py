@@ -14,6 +14,7 @@ from agents import handlers as agents
 from agents.events import AgentAvailabilityChanged, AgentRoleChanged, AgentUpdated, DepartmentRenamed
 from customers.events import CustomerErased, CustomerIdentified, CustomerUpdated, OrderRecorded
 from integrations import handlers as integrations
+from integrations.gorgias import handlers as gorgias
 from integrations.slack import handlers as slack
 from sla import handlers as sla
 from sla.events import ApplicationBegun, SimulationBegun, SLABreached, SLAWarned
@@ -55,18 +56,20 @@ REACTIONS: Mapping[type[DomainEvent], Reactions] = {
     events.FollowUpOpened: Reactions(push=TELL),
     events.MessageAdded: Reactions(
         on_subject=(sla.hear_message,),
-        durable=(After(delay=GRACE, handler=tickets.serve_customer), tickets.heed_message),
+        durable=(After(delay=GRACE, handler=tickets.serve_customer), tickets.heed_message, gorgias.push_to_gorgias),
         push=TELL,
     ),
-    events.NoteAdded: Reactions(durable=(slack.tell_mention,), push=TELL),
+    events.NoteAdded: Reactions(durable=(slack.tell_mention, gorgias.push_to_gorgias), push=TELL),
     events.TicketArchived: Reactions(push=TELL),
     events.TicketAssigned: Reactions(
         within=(tickets.forget_available_agents,),
-        durable=(tickets.fill_room_transferred, slack.follow_ticket),
+        durable=(tickets.fill_room_transferred, slack.follow_ticket, gorgias.push_to_gorgias),
         push=TELL,
     ),
     events.TicketCreated: Reactions(on_subject=(sla.start_clocks,), durable=(tickets.auto_assign, slack.tell_new)),
-    events.TicketPriorityChanged: Reactions(on_subject=(sla.wind_clocks,), durable=(slack.tell_priority,), push=TELL),
+    events.TicketPriorityChanged: Reactions(
+        on_subject=(sla.wind_clocks,), durable=(slack.tell_priority, gorgias.push_to_gorgias), push=TELL
+    ),
     events.TicketQueued: Reactions(push=TELL),
     events.TicketStatusChanged: Reactions(
         on_subject=(sla.wind_clocks,),
@@ -75,6 +78,7 @@ REACTIONS: Mapping[type[DomainEvent], Reactions] = {
             tickets.fill_room_left,
             After(delay=GRACE, handler=tickets.serve_reopened),
             slack.follow_ticket,
+            gorgias.push_to_gorgias,
         ),
         push=TELL,
     ),
@@ -83,7 +87,7 @@ REACTIONS: Mapping[type[DomainEvent], Reactions] = {
         durable=(tickets.assign_waiting,),
         push=TELL,
     ),
-    events.TicketUpdated: Reactions(durable=(tickets.look_again,), push=TELL),
+    events.TicketUpdated: Reactions(durable=(tickets.look_again, gorgias.push_to_gorgias), push=TELL),
     events.TopicAlertBegun: Reactions(durable=(After(delay=MOMENT, handler=tickets.spread_alert),)),
     events.TopicAlertEnded: Reactions(durable=(After(delay=MOMENT, handler=tickets.withdraw_alert),)),
     events.TopicAlertFollowed: Reactions(durable=(tickets.follow_alert,)),

@@ -10,6 +10,7 @@ LIFTS_EVERY = timedelta(minutes=1)
 ADVICE_EVERY = timedelta(minutes=1)
 DEADLINES_EVERY = timedelta(seconds=10)
 RECEIPTS_EVERY = timedelta(minutes=1)
+POLL_EVERY = timedelta(minutes=5)
 
 SCHEDULE: dict[str, dict[str, Any]] = {
     "relay deliveries": {
@@ -48,6 +49,12 @@ SCHEDULE: dict[str, dict[str, Any]] = {
         "schedule": RECEIPTS_EVERY,
         "options": {"expires": RECEIPTS_EVERY.total_seconds()},
     },
+    "look at Gorgias": {
+        "task": "integrations.poll_gorgias",
+        "schedule": POLL_EVERY,
+        "options": {"expires": POLL_EVERY.total_seconds()},
+    },
+    "look after the calls of Gorgias": {"task": "integrations.look_after_gorgias", "schedule": timedelta(days=1)},
     "prune receipts of webhooks": {"task": "integrations.prune_receipts", "schedule": timedelta(hours=1)},
     "prune deliveries": {"task": "core.prune_deliveries", "schedule": timedelta(hours=1)},
     "prune idempotency records": {"task": "core.prune_idempotency_records", "schedule": timedelta(hours=1)},

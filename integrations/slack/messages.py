@@ -73,7 +73,7 @@ def _more(known: Connection, notice: SlackNotification) -> dict[str, str]:
     ids = notice.details.get("mentions", [])[:MOST_NAMES]
     agents = list(Agent.objects.get_queryset().filter(pk__in=ids, is_active=True).order_by("name", "pk"))
     return {
-        "author": note.author.name if note else "Somebody",
+        "author": note.author.name if note and note.author else "Somebody",
         "mentioned": Markup(", ".join(names_of(known, agents))) if agents else "an agent",
     }
 

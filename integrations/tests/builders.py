@@ -5,6 +5,7 @@ import hmac
 import json
 import uuid
 from dataclasses import replace
+from datetime import timedelta
 from itertools import count
 from typing import Any
 
@@ -12,16 +13,25 @@ from django.test import Client
 from django.utils import timezone
 
 from agents.tests.builders import SYSTEM
-from integrations import connections
+from integrations import connections, receipts
 from integrations.contract import Inbox, Job, Processor
 from integrations.enums import Provider
-from integrations.models import Connection
+from integrations.gorgias.sandbox import EMAIL, KEY, register
+from integrations.gorgias.sandbox import Sandbox as Gorgias
+from integrations.models import Connection, ExternalLink
 from integrations.providers import INBOXES
 from integrations.shopify import webhooks as shopify
 from integrations.slack.sandbox import CHANNEL, TOKEN
+from supportdesk.core import delivery
+from supportdesk.core.models import Delivery
+from tickets.models import Ticket
 
 SECRET = "c5b1f0a94e7d4c0f8a3e6b2d9f7a1c3e"
 SHOP = "cove-and-kettle-test.myshopify.com"
+CHANGES: dict[Provider, dict[str, str]] = {
+    Provider.SHOPIFY: {"webhook_secret": SECRET},
+    Provider.GORGIAS: {"webhook_secret": SECRET, "email": EMAIL, "api_key": KEY},
+}
 _numbers = count(1)
 
 
@@ -31,7 +41,7 @@ def make_connection(provider: Provider = Provider.SHOPIFY, *, active: bool = Tru
     given: dict[str, Any] = {"account_key": accounts.get(provider, f"Workspace {number}"), "by": SYSTEM}
     given |= {
         "now": timezone.now(),
-        "changes": {} if provider == Provider.SLACK else {"webhook_secret": SECRET},
+        "changes": CHANGES.get(provider, {}),
         **over,
     }
     known = connections.create(provider=provider, **given)
@@ -115,3 +125,32 @@ def registered(work: Work) -> dict[Provider, Inbox]:
 def make_slack(**over: Any) -> Connection:
     """A connection to the sandbox, as a bot unless `changes` says otherwise."""
     return make_connection(Provider.SLACK, **{"changes": {"access_token": TOKEN, "channel": CHANNEL}, **over})
+
+
+class GorgiasDesk:
+    """A Gorgias and a connection to it, whose integrations call us."""
+
+    def __init__(self, sandbox: Gorgias) -> None:
+        self.there = sandbox
+        self.known = make_connection(Provider.GORGIAS)
+        register(sandbox, path_of(self.known), SECRET)
+
+    def arrive(self) -> int:
+        """What it calls us for is delivered and worked off; how many deliveries there were."""
+        calls, self.there.calls = self.there.calls, []
+        for path, headers, body in calls:
+            assert send(path, body, headers).status_code == 202
+        receipts.work_off(limit=1_000)
+        return len(calls)
+
+    def leave(self) -> None:
+        """What waits to be sent there is, whenever it is due."""
+        for _ in range(10):
+            Delivery.objects.filter(state="pending").update(due_at=timezone.now() - timedelta(seconds=1))
+            if not delivery.run_due(limit=1_000):
+                return
+
+    def ticket(self, pk: int) -> Ticket:
+        """Ours."""
+        link = ExternalLink.objects.get(connection=self.known, object_type="ticket", external_id=str(pk))
+        return Ticket.objects.get(pk=link.local_id)

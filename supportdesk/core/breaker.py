@@ -97,10 +97,12 @@ class State:
 
 
 class Breaker:
-    """`run` evaluates a script with keys and arguments, and answers None without Redis."""
+    """`run` evaluates a script with keys and arguments, and answers None without Redis. `label` stands in the figures:
+    the name, unless that holds an id.
+    """
 
-    def __init__(self, name: str, *, interval: Callable[[], float], run: Callable[..., Any]) -> None:
-        self.name, self.interval, self.run = name, interval, run
+    def __init__(self, name: str, *, interval: Callable[[], float], run: Callable[..., Any], label: str = "") -> None:
+        self.name, self.interval, self.run, self.label = name, interval, run, label or name
         self.alone, self.lock = State(), threading.Lock()
 
     def admit(self, *, lease: float, most: int = MOST) -> Admission:
@@ -118,7 +120,7 @@ class Breaker:
 
         failures, opened = self._step(act)
         if opened:
-            OPENED.labels(self.name).inc()
+            OPENED.labels(self.label).inc()
             log.error("breaker opened", breaker=self.name)
         return int(failures)
 

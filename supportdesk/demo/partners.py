@@ -1,24 +1,41 @@
 """The demo's connections, to partners that only pretend and run beside it."""
 
+import secrets
+from collections.abc import Mapping
 from datetime import datetime
 
 from agents.models import Agent
 from integrations import connections
 from integrations.enums import Provider
+from integrations.gorgias.sandbox import EMAIL, KEY, SECRET
 from integrations.models import Connection
 from integrations.slack.sandbox import CHANNEL, TOKEN
 from supportdesk.core.actor import Door, system
 from supportdesk.demo.logins import DEMO_LOGINS
 
 DEMO = system("demo", origin=Door.COMMAND)
-WORKSPACE = "Demo"
+WORKSPACE, ACCOUNT = "Demo", "demo"
 
 
 def connect(*, now: datetime) -> None:
     """Makes them where the demo's data is, and there are none."""
-    in_demo = Agent.objects.get_queryset().filter(email=DEMO_LOGINS[0].email).exists()
-    if not in_demo or Connection.objects.filter(provider=Provider.SLACK).exists():
+    if not Agent.objects.get_queryset().filter(email=DEMO_LOGINS[0].email).exists():
         return
-    changes = {"access_token": TOKEN, "channel": CHANNEL}
-    made = connections.create(provider=Provider.SLACK, account_key=WORKSPACE, changes=changes, by=DEMO, now=now)
-    connections.activate(connection_id=made.pk, by=DEMO, now=now)
+    _connect(Provider.SLACK, WORKSPACE, {"access_token": TOKEN, "channel": CHANNEL}, now=now)
+    changes = {"email": EMAIL, "api_key": KEY, "webhook_secret": secrets.token_urlsafe(32)}
+    _connect(Provider.GORGIAS, ACCOUNT, changes, now=now)
+
+
+def gorgias_calls(site: str) -> tuple[list[str], dict[str, str]]:
+    """What the pretend Gorgias is started with to call the demo's connection at the site: arguments, environment."""
+    known = Connection.objects.filter(provider=Provider.GORGIAS, account_key=ACCOUNT).first()
+    if known is None or not known.webhook_secret:
+        return [], {}
+    url = f"{site}/api/integrations/{known.provider}/webhook/{known.public_id}"
+    return ["--calls", url], {SECRET: known.webhook_secret}
+
+
+def _connect(provider: Provider, account: str, changes: Mapping[str, str], *, now: datetime) -> None:
+    if not Connection.objects.filter(provider=provider).exists():
+        made = connections.create(provider=provider, account_key=account, changes=changes, by=DEMO, now=now)
+        connections.activate(connection_id=made.pk, by=DEMO, now=now)

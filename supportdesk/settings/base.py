@@ -90,6 +90,16 @@ def outbound_url(name: str, default: str = "") -> str:
     return value
 
 
+def shop_url(name: str, default: str) -> str:
+    """Where shops are: `{shop}` stands for the domain of one. Only on this machine are all of them one server."""
+    value = environment.get(name, "").strip().rstrip("/") or default
+    if not re.fullmatch(r"https://\{shop\}(:\d+)?|http://(127\.0\.0\.1|\[::1\]|localhost)(:\d+)?", value):
+        raise ImproperlyConfigured(
+            f"{name} must be https://{{shop}}, or a server on loopback such as http://127.0.0.1:80."
+        )
+    return value
+
+
 def attachment_storage() -> dict[str, Any]:
     """A folder, or a bucket of anything that speaks S3."""
     bucket = environment.get("SUPPORTDESK_S3_BUCKET", "").strip()
@@ -124,6 +134,7 @@ ENCRYPTION_KEYS = secrets.key_ring(environment, "SUPPORTDESK_ENCRYPTION_KEYS")
 BLIND_INDEX_KEYS = secrets.binary_keys(environment, "SUPPORTDESK_BLIND_INDEX_KEY")
 METRICS_TOKENS = secrets.live_secrets(environment, "SUPPORTDESK_METRICS_TOKEN", optional=True)
 SHOPIFY_CLIENT_SECRETS = secrets.live_secrets(environment, "SHOPIFY_CLIENT_SECRET", optional=True)
+GORGIAS_CLIENT_SECRETS = secrets.live_secrets(environment, "GORGIAS_CLIENT_SECRET", optional=True)
 secrets.refuse_shared(
     {
         name: [part.strip().rpartition(":")[2] for part in environment.get(name, "").split(",") if part.strip()]
@@ -134,6 +145,7 @@ secrets.refuse_shared(
             "SUPPORTDESK_BLIND_INDEX_KEY",
             "SUPPORTDESK_METRICS_TOKEN",
             "SHOPIFY_CLIENT_SECRET",
+            "GORGIAS_CLIENT_SECRET",
         )
     }
 )
@@ -283,6 +295,12 @@ if POOLED:
         "timeout": 5,  # seconds to wait for one
         "reconnect_timeout": 2,  # then whoever asks next begins anew; longer, and the pauses between tries grow
     }
+# Renewed tokens of partners are written on a connection of their own, opened for that alone: see ADR 39.
+DATABASES["tokens"] = DATABASES["default"] | {
+    "CONN_MAX_AGE": 0,
+    "OPTIONS": {name: value for name, value in DATABASES["default"]["OPTIONS"].items() if name != "pool"},
+    "TEST": {"MIRROR": "default"},
+}
 # The role that owns the tables; `migrate` connects as it and leaves the role above what it needs. See ADR 14.
 OWNER_URL = "SUPPORTDESK_MIGRATION_DATABASE_URL"
 MIGRATION_DATABASE = database(OWNER_URL if environment.get(OWNER_URL) else "DATABASE_URL")
@@ -509,6 +527,46 @@ QUIMBI_CALLS_KEPT = timedelta(days=14)  # rows of the log of calls
 # --- Partners --------------------------------------------------------------------------------------------------------
 
 INBOXES = "integrations.providers.INBOXES"  # whose webhooks are taken
+# Where an account of Gorgias is: its name stands in for {account}.
+GORGIAS_BASE_URL = outbound_url("GORGIAS_BASE_URL", "https://{account}.gorgias.com")
+if urlsplit(GORGIAS_BASE_URL).scheme == "https" and "{account}" not in urlsplit(GORGIAS_BASE_URL).netloc:
+    raise ImproperlyConfigured(
+        "GORGIAS_BASE_URL must hold {account} in its host, such as https://{account}.gorgias.com."
+    )
+GORGIAS_CLIENT_ID = environment.get("GORGIAS_CLIENT_ID", "").strip()  # of a public app; a private one needs a key
+if not re.fullmatch(r"[!-~]*", GORGIAS_CLIENT_ID):
+    raise ImproperlyConfigured("GORGIAS_CLIENT_ID must be one word of plain characters.")
+GORGIAS_SCOPES: list[str] = env.list(
+    "GORGIAS_SCOPES",
+    default=[
+        *("openid", "email", "profile", "offline", "tickets:read", "tickets:write", "customers:read", "users:read"),
+        *("tags:read", "account:read", "integrations:read", "integrations:write"),
+    ],
+)
+if not all(re.fullmatch(r"[a-z_]+(:[a-z_]+)?", scope) for scope in GORGIAS_SCOPES):
+    raise ImproperlyConfigured("GORGIAS_SCOPES must look like tickets:read,tickets:write, by commas.")
+# What signs Gorgias' calls besides the token that they carry, where somebody saw it: no document tells.
+GORGIAS_HMAC_HEADER = environment.get("GORGIAS_HMAC_HEADER", "").strip()  # empty: not asked for
+GORGIAS_HMAC_ENCODING = environment.get("GORGIAS_HMAC_ENCODING", "").strip() or "hex"
+GORGIAS_HMAC_PREFIX = environment.get("GORGIAS_HMAC_PREFIX", "").strip()
+if not re.fullmatch(r"[A-Za-z0-9-]{0,64}", GORGIAS_HMAC_HEADER) or not re.fullmatch(
+    r"[!-~]{0,32}", GORGIAS_HMAC_PREFIX
+):
+    raise ImproperlyConfigured("GORGIAS_HMAC_HEADER must be a header's name, GORGIAS_HMAC_PREFIX plain characters.")
+if GORGIAS_HMAC_ENCODING not in {"hex", "base64"}:
+    raise ImproperlyConfigured("GORGIAS_HMAC_ENCODING must be hex or base64.")
+SHOPIFY_CLIENT_ID = environment.get("SHOPIFY_CLIENT_ID", "").strip()
+if not re.fullmatch(r"[!-~]*", SHOPIFY_CLIENT_ID):
+    raise ImproperlyConfigured("SHOPIFY_CLIENT_ID must be one word of plain characters.")
+SHOPIFY_SCOPES: list[str] = env.list(
+    "SHOPIFY_SCOPES", default=["read_customers", "read_customer_merge", "read_orders", "read_products"]
+)
+if not all(re.fullmatch(r"[a-z_]{1,64}", scope) for scope in SHOPIFY_SCOPES):
+    raise ImproperlyConfigured("SHOPIFY_SCOPES must look like read_customers,read_orders.")
+SHOPIFY_BASE_URL = shop_url("SHOPIFY_BASE_URL", "https://{shop}")
+SHOPIFY_API_VERSION = environment.get("SHOPIFY_API_VERSION", "").strip() or "2026-10"
+if not re.fullmatch(r"20[0-9]{2}-(01|04|07|10)", SHOPIFY_API_VERSION):
+    raise ImproperlyConfigured("SHOPIFY_API_VERSION must be a version such as 2026-10.")
 SLACK_BASE_URL = outbound_url("SLACK_BASE_URL", "https://slack.com/api/") + "/"
 SLACK_HOOKS_URL = outbound_url("SLACK_HOOKS_URL", "https://hooks.slack.com/") + "/"  # of incoming webhooks
 # Tickets of these priorities are told of in Slack when they come, or come to it.

@@ -44,6 +44,8 @@ CONTROLS = [
     ("same", "forget-keys", {"rows", "rounds_with_one_effect"}),
     ("alerts", "forget-keys", {"posts_of_one_breach", "told"}),
     ("alerts", "let-everybody", {"too_soon"}),
+    ("tokens", "claim-nothing", {"renewals"}),
+    ("tokens", "store-with-the-caller", {"renewals", "pairs_kept"}),
 ]
 
 

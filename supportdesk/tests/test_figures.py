@@ -29,8 +29,9 @@ def test_gauges_count_what_is_due_given_up_open_and_waiting() -> None:
     now = timezone.now()
     make_ticket(now=now - timedelta(minutes=10))
     found = gauges()
-    # To assign it, to tell of it in Slack, to see to its customer, and of the message: to heed it, and to tell of it.
-    assert found["supportdesk_deliveries due"] == 5
+    # To assign it, to tell of it in Slack, to see to its customer, and of the message: to heed it, to send it to
+    # Gorgias if it is to go there, and to tell of it.
+    assert found["supportdesk_deliveries due"] == 6
     assert 600 <= found["supportdesk_delivery_lag_seconds"] < 660
     assert (found["supportdesk_tickets_unassigned"], found["supportdesk_tickets_queued"]) == (1, 0)
     assert 600 <= found["supportdesk_ticket_unassigned_seconds"] < 660

@@ -130,6 +130,7 @@ NOTE = {
     "id": 77,
     "ticket_id": 123,
     "author": {"id": 7, "name": "Mina Osei"},
+    "system_name": "",
     "body": "The payment provider confirmed a retry on their side.",
     "mentions": [{"id": 9, "name": "Ana Ruiz"}],
     "created_at": "2026-11-24T09:22:31Z",

@@ -462,7 +462,8 @@ class MessagePosted(MessageOut):
 class NoteOut(serializers.Serializer[Note]):
     id = serializers.IntegerField()
     ticket_id = serializers.IntegerField()
-    author = PersonName()
+    author = PersonName(allow_null=True)
+    system_name = serializers.CharField(help_text="Who remarks it, when no agent does.")
     body = serializers.CharField()
     mentions = PersonName(many=True)
     created_at = serializers.DateTimeField()

@@ -71,7 +71,10 @@ class Note(models.Model):
     """A remark among agents. In a table of its own, so that nothing made for customers can reach one by mistake."""
 
     ticket = models.ForeignKey(Ticket, models.CASCADE, related_name="notes", db_index=False)
-    author = models.ForeignKey(Agent, models.PROTECT, related_name="notes")
+    author = models.ForeignKey(Agent, models.PROTECT, null=True, related_name="notes")
+    system_name = models.CharField(
+        max_length=64, blank=True, db_default="", help_text="Who remarks it, when no agent does."
+    )
     body = models.TextField()
     mentions = models.ManyToManyField(Agent, related_name="mentioned_in", blank=True)
     created_at = models.DateTimeField(default=timezone.now)
@@ -79,6 +82,12 @@ class Note(models.Model):
     objects = NoteQuerySet.as_manager()
 
     class Meta:
+        constraints: ClassVar = [
+            models.CheckConstraint(
+                condition=Q(author__isnull=False, system_name="") | Q(author__isnull=True) & ~Q(system_name=""),
+                name="note_has_one_author",
+            ),
+        ]
         indexes: ClassVar = [models.Index(fields=["ticket", "id"], name="note_ticket")]
 
     def __str__(self) -> str:

@@ -63,6 +63,9 @@ def add_message(
     last_seen_position: int | None = None,
     force: bool = False,
     attachments: Sequence[int] = (),
+    system_name: str = "",
+    answers: bool = False,
+    said_at: datetime | None = None,
 ) -> Posted:
     """Adds a line to the conversation at the next position.
 
@@ -71,6 +74,8 @@ def add_message(
 
     A customer's message reopens a pending, held or resolved ticket; on a closed or archived one it opens a follow-up
     ticket that names its predecessor. A message by an agent is a public reply and ends the customer's wait.
+    `system_name` says who speaks for the system; `answers`: it is what a person wrote to the customer at a partner, who
+    is no agent here, and ends their wait as well. `said_at`: when it was said, if that was elsewhere and before now.
     `channel` is the ticket's own unless given. Raises NotFound, NewerMessages, TicketClosed, MessageExternalIdTaken and
     InvalidInput: only an agent speaks as an agent, known by their credential and never by what they say.
     """
@@ -90,7 +95,14 @@ def add_message(
                         "The files are on a closed ticket. Send the message, then add them to the new one."
                     )
                 return _open_follow_up(
-                    ticket, body=body, by=by, now=now, channel=channel, source=source, external_id=external_id
+                    ticket,
+                    body=body,
+                    by=by,
+                    now=now,
+                    channel=channel,
+                    source=source,
+                    external_id=external_id,
+                    said_at=said_at,
                 )
             message = _append(
                 ticket,
@@ -98,12 +110,15 @@ def add_message(
                     body=body,
                     sender=sender,
                     agent_id=by.id if sender == Sender.AGENT else None,
+                    system_name=system_name if sender == Sender.SYSTEM else "",
                     channel=channel or ticket.channel,
                     source=source,
                     external_id=external_id,
-                    created_at=now,
+                    created_at=said_at or now,
                 ),
                 by=by,
+                now=now,
+                answers=answers and sender == Sender.SYSTEM,
             )
             _take_up(ticket, message, attachments, by=by)
             return Posted(message=message, ticket=ticket)
@@ -133,6 +148,18 @@ def add_note(*, ticket_id: int, body: str, by: Actor, now: datetime, mentions: S
     return note
 
 
+def add_system_note(*, ticket_id: int, body: str, system_name: str, by: Actor, now: datetime) -> Note:
+    """Adds an internal note that no agent wrote: the product's own, or of somebody at a partner who is no agent here.
+
+    Raises NotFound.
+    """
+    with transaction.atomic():
+        ticket = lifecycle.locked(ticket_id, by=by)
+        note = Note.objects.create(ticket=ticket, system_name=system_name, body=body, created_at=now)
+        emit(NoteAdded(subject_id=ticket.pk, note_id=note.pk, mentions=[]), by=by, at=now)
+    return note
+
+
 def _refuse_blind(ticket: Ticket, seen: int, *, force: bool) -> None:
     if seen > ticket.last_position:
         detail = f"The newest message of this ticket is {ticket.last_position}."
@@ -151,20 +178,20 @@ def _take_up(ticket: Ticket, message: Message, ids: Sequence[int], *, by: Actor)
         raise InvalidInput.on("attachments", "Must be files of this ticket that you uploaded and did not send yet.")
 
 
-def _append(ticket: Ticket, message: Message, *, by: Actor) -> Message:
+def _append(ticket: Ticket, message: Message, *, by: Actor, now: datetime, answers: bool) -> Message:
     """Puts the message at the end of the locked ticket and draws every consequence on the ticket itself."""
-    now, before = message.created_at, Status(ticket.status)
+    at, before = message.created_at, Status(ticket.status)
     message.ticket, message.position = ticket, ticket.last_position + 1
     message.save()
-    ticket.last_position, ticket.last_activity_at = message.position, now
-    public_reply = message.sender == Sender.AGENT and not message.automated
+    ticket.last_position, ticket.last_activity_at = message.position, at
+    public_reply = answers or (message.sender == Sender.AGENT and not message.automated)
     if public_reply:
-        ticket.first_response_at = ticket.first_response_at or now
+        ticket.first_response_at = ticket.first_response_at or at
         ticket.waiting_since = None
     elif message.sender == Sender.CUSTOMER:
         if before in REOPENED_BY_CUSTOMER:
             lifecycle.set_status(ticket, Status.OPEN, now=now)
-        ticket.waiting_since = ticket.waiting_since or now
+        ticket.waiting_since = ticket.waiting_since or at
     if message.sender == Sender.CUSTOMER:
         ranking.lift(ticket, now=now)
     added = MessageAdded(
@@ -175,7 +202,7 @@ def _append(ticket: Ticket, message: Message, *, by: Actor) -> Message:
         public_reply=public_reply,
     )
     reopened = TicketStatusChanged(subject_id=ticket.pk, before=before.value, after=ticket.status)
-    emit(added, *([reopened] if ticket.status != before else []), by=by, at=now, subject=ticket)
+    emit(added, *([reopened] if ticket.status != before else []), by=by, at=at, subject=ticket)
     lifecycle.save(ticket, "last_position", "last_activity_at", "first_response_at", now=now)
     return message
 
@@ -189,6 +216,7 @@ def _open_follow_up(
     channel: Channel | None,
     source: str,
     external_id: str | None,
+    said_at: datetime | None,
 ) -> Posted:
     follow_up = lifecycle.create_ticket(
         customer=closed.customer,
@@ -201,6 +229,7 @@ def _open_follow_up(
         language=closed.language,
         department=closed.department,
         follow_up_of=closed,
+        opened_at=said_at,
         by=by,
         now=now,
     )

@@ -62,12 +62,15 @@ def create_ticket(
     source: str = "",
     external_id: str | None = None,
     follow_up_of: Ticket | None = None,
+    opened_at: datetime | None = None,
 ) -> Ticket:
-    """A new open ticket; the description becomes the customer's first message, and they wait from `now`.
+    """A new open ticket; the description becomes the customer's first message, and they wait from `now`, or from
+    `opened_at` when it was opened elsewhere before.
 
     Raises ExternalIdTaken, Erased.
     """
     refuse_erased(customer)
+    at = opened_at or now
     ticket = Ticket(
         subject=subject,
         customer=customer,
@@ -83,20 +86,20 @@ def create_ticket(
         follow_up_of=follow_up_of,
         vip=customer.tier == Tier.VIP,
         last_position=1,
-        waiting_since=now,
-        last_activity_at=now,
-        created_at=now,
-        updated_at=now,
+        waiting_since=at,
+        last_activity_at=at,
+        created_at=at,
+        updated_at=max(now, at),
     )
     ticket.rerank()
     try:
         with transaction.atomic():
             ticket.save()
             message = Message.objects.create(
-                ticket=ticket, position=1, sender=Sender.CUSTOMER, body=description, channel=channel, created_at=now
+                ticket=ticket, position=1, sender=Sender.CUSTOMER, body=description, channel=channel, created_at=at
             )
             ranking.lift(ticket, now=now)
-            emit(*_birth(ticket, message), by=by, at=now, subject=ticket)
+            emit(*_birth(ticket, message), by=by, at=at, subject=ticket)
             ticket.rerank()
             ticket.save(update_fields=ranking.WRITTEN)
             lists.forget([ticket])
@@ -109,9 +112,17 @@ def create_ticket(
 
 
 def update_ticket(
-    *, ticket_id: int, changes: Mapping[str, Any], by: Actor, now: datetime, expected_version: int | None = None
+    *,
+    ticket_id: int,
+    changes: Mapping[str, Any],
+    by: Actor,
+    now: datetime,
+    expected_version: int | None = None,
+    changed_at: datetime | None = None,
 ) -> Ticket:
     """Applies `changes` (field name to new value). What equals the present value is no change and no event.
+
+    `changed_at`: when that was, if it was elsewhere and before now.
 
     Raises NotFound, StaleVersion, Archived, IllegalTransition.
     """
@@ -126,12 +137,12 @@ def update_ticket(
         refuse_archived(ticket)
         before, left = {name: getattr(ticket, name) for name in RANKED_FIELDS}, lists.groups_of(ticket)
         if "status" in changed:
-            set_status(ticket, Status(changes["status"]), now=now)
+            set_status(ticket, Status(changes["status"]), now=changed_at or now)
         for name in changed - {"status"}:
             setattr(ticket, name, changes[name])
         if changed & LIFTED_BY:
             ranking.lift(ticket, now=now)
-        emit(*_change_events(ticket, changed, before), by=by, at=now, subject=ticket)
+        emit(*_change_events(ticket, changed, before), by=by, at=changed_at or now, subject=ticket)
         save(ticket, *changed, now=now, left=left)
     return ticket
 

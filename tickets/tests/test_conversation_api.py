@@ -5,12 +5,14 @@ from typing import Any
 
 import pytest
 from django.db import connection
+from django.utils import timezone
 
 from agents.tests.builders import SYSTEM, actor_of, make_agent, make_department
 from supportdesk.core.models import Event
 from supportdesk.tests.client import Api, counted_statements
 from tickets.enums import Sender, Status
 from tickets.models import Message, Note, Ticket
+from tickets.services import conversation
 from tickets.tests.builders import change, make_ticket, say
 
 pytestmark = pytest.mark.django_db
@@ -216,3 +218,14 @@ def test_positions_have_no_gap_when_many_write_at_once() -> None:
     assert list(positions) == list(range(1, 18))
     ticket.refresh_from_db()
     assert (ticket.last_position, ticket.version) == (17, 17)
+
+
+def test_what_a_partner_s_people_write_ends_the_wait_and_their_remarks_are_no_agent_s(me: Api) -> None:
+    ticket, now = make_ticket(), timezone.now()
+    given: dict[str, Any] = {"by": SYSTEM, "now": now, "system_name": "Kim"}
+    said = conversation.add_message(ticket_id=ticket.pk, body="On its way", sender=Sender.SYSTEM, answers=True, **given)
+    conversation.add_system_note(ticket_id=ticket.pk, body="Call the carrier", **given)
+    ticket.refresh_from_db()
+    assert (ticket.waiting_since, ticket.first_response_at, said.message.system_name) == (None, now, "Kim")
+    (note,) = me.get(f"/api/tickets/{ticket.pk}/notes").body["results"]
+    assert (note["author"], note["system_name"], note["body"]) == (None, "Kim", "Call the carrier")

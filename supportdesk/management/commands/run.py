@@ -96,8 +96,9 @@ class Command(BaseCommand):
         if settings.PRODUCTION:
             raise CommandError("This is for the demo. In production, run the processes of docs/operations.md.")
         port, logs = options["port"], options["folder"] / "logs"
-        self.slack = free_port()
+        self.slack, self.gorgias = free_port(), free_port()
         os.environ.setdefault("SLACK_BASE_URL", f"http://127.0.0.1:{self.slack}/api/")  # for every part
+        os.environ.setdefault("GORGIAS_BASE_URL", f"http://127.0.0.1:{self.gorgias}")
         os.environ["SUPPORTDESK_PORT"] = str(port)
         self.parent = os.getppid() if options["with_parent"] else None
         self._refuse_taken(port)
@@ -107,7 +108,7 @@ class Command(BaseCommand):
         if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # as nohup leaves it
             signal.signal(signal.SIGHUP, _leave)
         try:
-            self._prepare()
+            self._prepare(parts, port)
             for part in parts:
                 part.log.unlink(missing_ok=True)
                 part.start()
@@ -121,7 +122,7 @@ class Command(BaseCommand):
         finally:
             _stop(parts)
 
-    def _prepare(self) -> None:
+    def _prepare(self, parts: list[Part], port: int) -> None:
         self.stdout.write("Migrating the database …")
         try:
             call_command("migrate", verbosity=0)
@@ -129,6 +130,10 @@ class Command(BaseCommand):
             raise CommandError(f"The database of DATABASE_URL cannot be used: {str(problem).strip()}") from None
         call_command("load_demo", stdout=self.stdout)
         partners.connect(now=timezone.now())
+        for part in parts:
+            if part.name == "gorgias":
+                arguments, part.environment = partners.gorgias_calls(f"http://127.0.0.1:{port}")
+                part.command += arguments
 
     def _watch(self, parts: list[Part]) -> None:
         """One look at everything. Raises CommandError for a part that keeps ending, _Leave when the parent is gone."""
@@ -174,6 +179,11 @@ class Command(BaseCommand):
                 [sys.executable, "-m", "integrations.slack.sandbox", "--port", str(self.slack)],
                 logs / "slack.log",
             ),
+            Part(
+                "gorgias",
+                [sys.executable, "-m", "integrations.gorgias.sandbox", "--port", str(self.gorgias)],
+                logs / "gorgias.log",
+            ),
             Part("beat", [*celery, "beat", "--loglevel", "INFO", "--pidfile", ""], logs / "beat.log", process="beat"),
         ]
 
@@ -212,7 +222,8 @@ class Command(BaseCommand):
             f"  Health     {site}/readyz",
             f"  Metrics    {site}/metrics",
             f"  Slack      http://127.0.0.1:{self.slack}/    a pretend one, where alerts appear: open an urgent ticket",
-            f"  Logs       {logs}/web.log, worker.log, beat.log, slack.log",
+            f"  Gorgias    http://127.0.0.1:{self.gorgias}/    a pretend one: write as a customer, answer in the admin",
+            f"  Logs       {logs}/web.log, worker.log, beat.log, slack.log, gorgias.log",
             "",
             *_advice(),
             "",

@@ -25,7 +25,7 @@ from customers.orders import OrderItem, record_order
 from customers.tests.orders import told
 from integrations import receipts
 from integrations.enums import Provider
-from integrations.tests.builders import encoded, make_connection, path_of, send, send_gorgias, shopify_headers
+from integrations.tests.builders import CHANGES, encoded, make_connection, path_of, send, send_gorgias, shopify_headers
 from sla.tests.builders import minutes, raise_due
 from supportdesk.celery import app
 from supportdesk.core import delivery
@@ -278,7 +278,7 @@ class Drive:
         """Deliveries about people, signed and not; and a Slack that is told and one that nobody answers."""
         marks, secret = self.marks, self.marks.token()
         shop, desk = (
-            make_connection(provider, changes={"webhook_secret": secret})
+            make_connection(provider, changes={**CHANGES[provider], "webhook_secret": secret})
             for provider in (Provider.SHOPIFY, Provider.GORGIAS)
         )
         make_connection(Provider.SLACK, changes={"access_token": marks.token(), "channel": "C0123456"})

@@ -29,6 +29,7 @@ NAMES = (
     "webhooks",
     "same",
     "alerts",
+    "tokens",
 )
 DRILLS = {name: f"supportdesk.tests.chaos.{name}.DRILL" for name in NAMES}
 

@@ -215,6 +215,10 @@ GET    admin/integrations/connection/<object_id>/change/                  200   
 POST   admin/integrations/connection/<object_id>/change/                  302      - -   - - - ? ? +  - - - - - - -  {"do": "pause"}
 GET    admin/integrations/connection/<object_id>/history/                 200      - -   - - - ? ? ?  - - - - - - -
 POST   admin/integrations/connection/<object_id>/history/                 200      - -   - - - ? ? ?  - - - - - - -
+GET    admin/integrations/connection/callback/<str:provider>/             200      + +   + + + + + +  + + + + + + +
+POST   admin/integrations/connection/callback/<str:provider>/             200      + +   + + + + + +  + + + + + + +
+GET    admin/integrations/connection/complete/<str:provider>/             200      - -   - - - . . +  - - - - - - -
+POST   admin/integrations/connection/complete/<str:provider>/             302      - -   - - - . . +  - - - - - - -
 
 GET    admin/integrations/webhookreceipt/                                 200      - -   - - - . . +  - - - - - - -
 POST   admin/integrations/webhookreceipt/                                 302      - -   - - - . . +  - - - - - - -  {"action": "replay", "_selected_action": "$webhookreceipt"}

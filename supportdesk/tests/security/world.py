@@ -136,6 +136,7 @@ def _values(people: dict[str, Agent]) -> dict[str, Any]:
         "topicalert": alert.pk,
         "connection": (connection := make_connection()).pk,
         "public_id": connection.public_id,
+        "provider": "shopify",
         "api/integrations/gorgias/webhook": make_connection(Provider.GORGIAS).public_id,
         "webhookreceipt": _given_up_receipt(connection),
         "topic-alert": alert.pk,

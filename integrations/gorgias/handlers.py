@@ -1,0 +1,35 @@
+"""What is done at Gorgias about what happens to a ticket here. One reaction for all of it, which keeps its order."""
+
+from datetime import datetime
+
+from integrations.gorgias import outbound
+from supportdesk.core.actor import Door
+from supportdesk.core.events import Occurrence
+from tickets.events import (
+    MessageAdded,
+    NoteAdded,
+    TicketAssigned,
+    TicketPriorityChanged,
+    TicketStatusChanged,
+    TicketUpdated,
+)
+
+
+def push_to_gorgias(occurrence: Occurrence, *, now: datetime) -> None:
+    """Nothing, of what came from there."""
+    if occurrence.origin == Door.GORGIAS:
+        return
+    event, at = occurrence.event, occurrence.at
+    match event:
+        case MessageAdded(public_reply=True):
+            outbound.send_message(message_id=event.message_id, at=at, now=now)
+        case NoteAdded():
+            outbound.send_note(note_id=event.note_id, at=at, now=now)
+        case TicketStatusChanged():
+            outbound.send_fields(ticket_id=event.subject_id, names=["status"], at=at, now=now)
+        case TicketPriorityChanged():
+            outbound.send_fields(ticket_id=event.subject_id, names=["priority"], at=at, now=now)
+        case TicketAssigned():
+            outbound.send_fields(ticket_id=event.subject_id, names=["assignee"], at=at, now=now)
+        case TicketUpdated() if "tags" in event.fields:
+            outbound.send_fields(ticket_id=event.subject_id, names=["tags"], at=at, now=now)

@@ -1,0 +1,113 @@
+"""Who a customer of Gorgias is here, and which of its users our agents are."""
+
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import replace
+from datetime import datetime
+
+from django.conf import settings
+from django.core.cache import cache
+
+from agents.models import Agent
+from agents.selectors import actor_for
+from customers import services
+from customers.enums import IdentitySource
+from customers.identity import email_indexes, normalised_email, normalised_phone, phone_indexes
+from customers.models import Customer, ExternalIdentity
+from customers.services import Identity, IdentityTaken
+from integrations.gorgias import client, mapping
+from integrations.gorgias.mapping import Person, User
+from integrations.gorgias.names import USER
+from integrations.models import Connection, ExternalLink
+from supportdesk.core.actor import Actor, Door
+from supportdesk.core.errors import InvalidInput
+
+UNKNOWN_FOR = 600  # seconds in which an agent who has no user there is not looked for again
+
+
+def customer_of(person: Person | None, *, by: Actor, now: datetime) -> Customer:
+    """The customer, made if there is none: known by their id there, by their id in the shop, by e-mail address, by a
+    phone number that only one customer has. Somebody without any of it is a customer of their own.
+    """
+    if person is None:
+        return services.create_customer(name=mapping.NO_NAME, by=by, now=now)
+    email, phone = _sound_email(person.email), _sound_phone(person.phone)
+    found = next(_known(person, email, phone), None)
+    identities = [
+        Identity(source=IdentitySource.GORGIAS, external_id=person.id),
+        *(Identity(source=IdentitySource.SHOPIFY, external_id=pk) for pk in person.shopify),
+    ]
+    if found is None:
+        found = services.create_customer(name=person.name, email=email, phone=phone, by=by, now=now)
+    for identity in identities:
+        with suppress(IdentityTaken):
+            services.identify_customer(customer_id=found.pk, identity=identity, by=by, now=now)
+    return found
+
+
+def agent_of(known: Connection, user: User | None) -> Agent | None:
+    """The active agent of the user's e-mail address; remembered, so that we can name the user."""
+    if user is None or not user.email:
+        return None
+    agent = Agent.objects.get_queryset().known_as(user.email).filter(is_active=True).first()
+    if agent is not None:
+        _remember(known, user.id, agent)
+    return agent
+
+
+def acting(agent: Agent) -> Actor:
+    """The agent at the door of Gorgias, where they were shown the ticket, whatever department it is of here."""
+    return replace(actor_for(agent, led=frozenset(), origin=Door.GORGIAS), departments=None)
+
+
+def user_of(known: Connection, agent: Agent, *, left: float) -> str:
+    """The id of the agent's user there; empty when there is none. Raises Down, Refused."""
+    links = ExternalLink.objects.filter(connection=known, object_type=USER, local_type="agent")
+    if found := links.filter(local_id=agent.pk).values_list("external_id", flat=True).first():
+        return found
+    unknown = f"gorgias:{known.pk}:no-user:{agent.pk}"
+    if cache.get(unknown):
+        return ""
+    for row in client.every(known, "users", left=left):
+        user = mapping.user(row)
+        if user is not None and user.email.casefold() == agent.email.casefold():
+            _remember(known, user.id, agent)
+            return user.id
+    cache.set(unknown, True, UNKNOWN_FOR)
+    return ""
+
+
+def _known(person: Person, email: str | None, phone: str | None) -> Iterator[Customer]:
+    """In the order in which they are believed."""
+    for source, ids in ((IdentitySource.GORGIAS, [person.id]), (IdentitySource.SHOPIFY, list(person.shopify))):
+        for identity in ExternalIdentity.objects.filter(source=source, external_id__in=ids).select_related("customer"):
+            yield identity.customer
+    if email:
+        yield from Customer.objects.filter(email_index__in=email_indexes(normalised_email(email)))[:1]
+    if phone:
+        same = list(Customer.objects.filter(phone_index__in=phone_indexes(phone))[:2])
+        yield from same if len(same) == 1 else []
+
+
+def _sound_email(text: str) -> str | None:
+    try:
+        normalised_email(text)
+    except InvalidInput:
+        return None
+    return text
+
+
+def _sound_phone(text: str) -> str | None:
+    try:
+        return normalised_phone(text, region=settings.PHONE_REGION)
+    except InvalidInput:
+        return None
+
+
+def _remember(known: Connection, user_id: str, agent: Agent) -> None:
+    ExternalLink.objects.update_or_create(
+        connection=known,
+        object_type=USER,
+        external_id=user_id,
+        defaults={"local_type": "agent", "local_id": agent.pk},
+    )

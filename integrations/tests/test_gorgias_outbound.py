@@ -1,0 +1,314 @@
+"""What agents do here, done at Gorgias: once, in order, whatever goes wrong, and never in a circle."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.utils import timezone
+
+from agents.models import Agent
+from agents.tests.builders import SYSTEM, actor_of, make_agent, occurrence_of
+from customers import privacy
+from integrations import connections
+from integrations.gorgias import client, handlers, outbound
+from integrations.gorgias.sandbox import ADDRESS, EMAIL, Sandbox, Scripted
+from integrations.models import Connection, ExternalLink
+from integrations.tests.builders import GorgiasDesk
+from supportdesk.core.actor import Door
+from supportdesk.core.delivery import Later
+from supportdesk.core.models import Delivery
+from tickets.enums import Sender
+from tickets.events import MessageAdded
+from tickets.models import Message, Note, Ticket
+from tickets.services import attachments, conversation
+from tickets.tests.builders import assign, change, make_ticket, say
+
+pytestmark = pytest.mark.django_db
+OURS = "integrations.push_to_gorgias"
+
+
+@pytest.fixture
+def desk(gorgias: Sandbox, monkeypatch: pytest.MonkeyPatch) -> GorgiasDesk:
+    monkeypatch.setattr(client, "FIRST", 0.01)
+    monkeypatch.setattr(client, "TRIES", 1)
+    return GorgiasDesk(gorgias)
+
+
+@pytest.fixture
+def ada(desk: GorgiasDesk) -> Agent:
+    return make_agent(email=EMAIL, name="Ada")
+
+
+def opened(desk: GorgiasDesk, **over: Any) -> int:
+    """A ticket that is there and here, with nothing left to do."""
+    customer = over.pop("customer", desk.there.add_customer("zoe@example.com", name="Zoë"))
+    pk = int(desk.there.open_ticket(customer, "Wo bleibt mein Paket?", **over)["id"])
+    desk.arrive()
+    desk.leave()
+    desk.there.asked.clear()
+    return pk
+
+
+def reply(ticket: Ticket, agent: Agent, body: str = "On <its> way\nAda", **over: Any) -> Message:
+    given = {"sender": Sender.AGENT, "by": actor_of(agent), **over}
+    return say(ticket, body, **given).message
+
+
+def note(ticket: Ticket, agent: Agent, body: str) -> Note:
+    return conversation.add_note(ticket_id=ticket.pk, body=body, by=actor_of(agent), now=timezone.now())
+
+
+def writes(desk: GorgiasDesk) -> list[tuple[str, str]]:
+    return [(one.method, one.path.rpartition("/")[2]) for one in desk.there.asked if one.method != "GET"]
+
+
+def settle(desk: GorgiasDesk) -> None:
+    for _ in range(6):
+        desk.leave()
+        if not desk.arrive():
+            return
+    raise AssertionError("it goes round in circles")
+
+
+def remarks(ticket: Ticket) -> list[str]:
+    return list(ticket.notes.filter(author=None).values_list("body", flat=True))
+
+
+# What is sent
+
+
+def test_a_reply_reaches_the_customer_once_and_its_echo_changes_nothing(desk: GorgiasDesk, ada: Agent) -> None:
+    pk = opened(desk)
+    message = reply(desk.ticket(pk), ada)
+    settle(desk)
+    (mailed,) = desk.there.mailed
+    assert (mailed["body_text"], mailed["body_html"]) == ("On <its> way\nAda", "On &lt;its&gt; way<br>Ada")
+    assert (mailed["external_id"], mailed["via"], mailed["channel"]) == (f"crm:msg:{message.pk}", "api", "email")
+    assert mailed["source"]["to"] == [{"name": "Zoë", "address": "zoe@example.com"}]
+    assert (mailed["source"]["from"]["address"], mailed["sender"]["id"]) == (ADDRESS, desk.there.me["id"])
+    assert desk.ticket(pk).last_position == 2
+    assert writes(desk) == [("POST", "messages")]
+    assert Connection.objects.get().last_ok_at is not None
+
+
+def test_a_chat_is_answered_on_the_chat(desk: GorgiasDesk, ada: Agent) -> None:
+    pk = opened(desk, channel="chat", via="gorgias_chat", customer=None)
+    reply(desk.ticket(pk), ada)
+    settle(desk)
+    (mailed,) = desk.there.mailed
+    assert (mailed["channel"], mailed["source"]["to"][0]["address"]) == ("chat", "visitor-000")
+
+
+def test_a_note_stays_a_note(desk: GorgiasDesk, ada: Agent) -> None:
+    pk = opened(desk)
+    note(desk.ticket(pk), ada, "between us")
+    note(desk.ticket(pk), make_agent(name="Bo"), "me too")
+    conversation.add_system_note(ticket_id=desk.ticket(pk).pk, body="x", system_name="y", by=SYSTEM, now=timezone.now())
+    settle(desk)
+    written = desk.there.tickets[pk]["messages"][1:]
+    assert [(one["public"], one["channel"], one["body_text"]) for one in written] == [
+        (False, "internal-note", "between us"),
+        (False, "internal-note", "Bo: me too"),
+    ]
+    assert desk.there.mailed == []
+    assert desk.ticket(pk).notes.count() == 3
+
+
+def test_fields_go_there_as_they_are_here(desk: GorgiasDesk, ada: Agent) -> None:
+    pk = opened(desk, tags=[])
+    desk.there.change(pk, tags=["VIP", "vip", "late"])
+    desk.arrive()
+    ticket = desk.ticket(pk)
+    change(ticket, priority="urgent", tags=["late", "new"])
+    assign(ticket, ada)
+    change(ticket, status="resolved")
+    settle(desk)
+    there = desk.there.tickets[pk]
+    assert (there["status"], there["priority"], there["assignee_user"]["email"]) == ("closed", "critical", EMAIL)
+    assert sorted(tag["name"] for tag in there["tags"]) == ["late", "new"]
+    assert sorted(writes(desk)) == [("DELETE", "tags"), ("POST", "tags"), *[("PUT", str(pk))] * 3]
+
+
+@pytest.mark.parametrize("status", ["pending", "on_hold"])
+def test_what_they_have_no_word_for_is_not_sent(desk: GorgiasDesk, status: str) -> None:
+    pk = opened(desk)
+    change(desk.ticket(pk), status=status, subject="Anders")
+    settle(desk)
+    assert desk.there.asked == []
+
+
+def test_order_is_kept_over_all_that_is_done(desk: GorgiasDesk, ada: Agent) -> None:
+    pk = opened(desk)
+    reply(desk.ticket(pk), ada, "Done")
+    change(desk.ticket(pk), status="resolved")
+    note(desk.ticket(pk), ada, "was easy")
+    settle(desk)
+    assert writes(desk) == [("POST", "messages"), ("PUT", str(pk)), ("POST", "messages")]
+
+
+def test_nothing_goes_that_is_not_an_agent_s_word_on_a_ticket_of_theirs(desk: GorgiasDesk, ada: Agent) -> None:
+    pk = opened(desk)
+    ticket, other = desk.ticket(pk), make_ticket()
+    say(ticket, "a customer, through our own API")
+    reply(other, ada)
+    history = actor_of(ada, origin=Door.IMPORT)
+    say(ticket, "long ago", sender=Sender.AGENT, by=history)
+    say(ticket, "automatic", sender=Sender.SYSTEM, system_name="Desk")
+    settle(desk)
+    assert (desk.there.mailed, [one for one in writes(desk) if one[0] == "POST"]) == ([], [])
+
+
+def test_an_erased_customer_s_ticket_is_not_written_on(desk: GorgiasDesk, ada: Agent) -> None:
+    pk = opened(desk)
+    ticket = desk.ticket(pk)
+    privacy.erase(customer_id=ticket.customer_id, by=SYSTEM, now=timezone.now())
+    reply(ticket, ada)
+    change(ticket, status="resolved", tags=["x"])
+    settle(desk)
+    assert desk.there.asked == []
+
+
+# What goes wrong
+
+
+@pytest.mark.parametrize("answer", [Scripted(drop=True, stores=True), Scripted(status=504, body={}, stores=True)])
+def test_what_may_have_been_sent_is_looked_for_before_it_is_sent_again(
+    desk: GorgiasDesk, ada: Agent, answer: Scripted
+) -> None:
+    pk = opened(desk)
+    desk.there.script("POST", "/api/", answer)
+    message = reply(desk.ticket(pk), ada)
+    settle(desk)
+    assert len(desk.there.mailed) == 1
+    link = ExternalLink.objects.get(object_type="message", local_type="message", local_id=message.pk)
+    assert link.external_id == str(desk.there.mailed[0]["id"])
+    assert not Delivery.objects.filter(reaction=OURS).exclude(state="done").exists()
+
+
+@pytest.mark.parametrize(
+    ("answer", "wait"),
+    [
+        (Scripted(status=429, headers={"Retry-after": "7"}, body={}), (6.5, 7.0)),
+        (Scripted(status=503, body="<html>"), (20.0, 20.0)),
+        (Scripted(drop=True), (20.0, 20.0)),
+    ],
+)
+def test_a_gorgias_that_is_down_is_come_back_to_and_that_is_no_try(
+    desk: GorgiasDesk, ada: Agent, answer: Scripted, wait: tuple[float, float]
+) -> None:
+    message = reply(desk.ticket(opened(desk)), ada)
+    event = MessageAdded(
+        subject_id=message.ticket_id, message_id=message.pk, position=2, sender="agent", public_reply=True
+    )
+    desk.there.script("GET", "/api/tickets", answer)
+    with pytest.raises(Later) as later:
+        handlers.push_to_gorgias(occurrence_of(event), now=timezone.now())
+    assert wait[0] <= later.value.seconds <= wait[1]
+    assert desk.there.mailed == []
+
+
+def test_a_day_later_the_agent_is_told_instead(desk: GorgiasDesk, ada: Agent) -> None:
+    message = reply(desk.ticket(opened(desk)), ada)
+    desk.there.script("GET", "/api/tickets", Scripted(status=503, body={}))
+    now = timezone.now()
+    outbound.send_message(message_id=message.pk, at=now - timedelta(hours=25), now=now)
+    assert remarks(message.ticket) == ["Not sent to Gorgias: message 2, because Gorgias did not answer for a day."]
+
+
+def test_what_gorgias_does_not_take_is_told_to_the_agent(desk: GorgiasDesk, ada: Agent) -> None:
+    pk = opened(desk)
+    desk.there.script("POST", "/api/", Scripted(status=400, body={"error": {"msg": "no"}}))
+    message = reply(desk.ticket(pk), ada)
+    settle(desk)
+    assert remarks(message.ticket) == ["Not sent to Gorgias: message 2, because Gorgias does not take it (http 400)."]
+    other = opened(desk)
+    desk.there.tickets[other]["messages"][0]["source"] = None
+    reply(desk.ticket(other), ada)
+    settle(desk)
+    assert "there is no address" in remarks(desk.ticket(other))[0]
+    assert desk.there.mailed == []
+
+
+def test_a_key_that_is_refused_stops_everything_until_it_is_mended(desk: GorgiasDesk, ada: Agent) -> None:
+    pk = opened(desk)
+    desk.there.script("GET", "/api/tickets", Scripted(status=401, body={}))
+    reply(desk.ticket(pk), ada)
+    change(desk.ticket(pk), status="resolved")
+    desk.leave()
+    assert (Connection.objects.get().status, len(desk.there.asked)) == ("reauth", 1)
+    connections.activate(connection_id=desk.known.pk, by=SYSTEM, now=timezone.now())
+    settle(desk)
+    assert (len(desk.there.mailed), desk.there.tickets[pk]["status"]) == (1, "closed")
+
+
+def test_a_message_that_comes_back_is_told_to_the_agent(desk: GorgiasDesk, ada: Agent) -> None:
+    pk = opened(desk)
+    desk.there.bounces = True
+    reply(desk.ticket(pk), ada)
+    settle(desk)
+    assert remarks(desk.ticket(pk)) == ["Gorgias could not send message 2 to the customer: The mailbox is full"]
+
+
+def test_files_do_not_go_along_and_that_is_said(desk: GorgiasDesk, ada: Agent) -> None:
+    pk, now = opened(desk), timezone.now()
+    ticket, by = desk.ticket(pk), actor_of(ada)
+    content = SimpleUploadedFile("a.txt", b"hello")
+    file = attachments.attach(ticket_id=ticket.pk, name="a.txt", content=content, by=by, now=now)
+    reply(ticket, ada, attachments=[file.pk])
+    settle(desk)
+    assert remarks(ticket) == ["Gorgias is not given files: the 1 of message 2 did not go along."]
+
+
+# Circles and rivals
+
+
+def test_what_came_from_gorgias_is_never_sent_back(desk: GorgiasDesk, ada: Agent) -> None:
+    pk = opened(desk)
+    desk.there.say(pk, "We look", user=desk.there.me)
+    desk.there.say(pk, "between us", user=desk.there.me, public=False)
+    desk.there.change(pk, status="closed", priority="low", tags=["x"], assignee_user=desk.there.me)
+    settle(desk)
+    assert writes(desk) == []
+
+
+@pytest.mark.parametrize("theirs_is_newer", [True, False])
+def test_a_status_that_changes_on_both_sides_has_one_winner(desk: GorgiasDesk, theirs_is_newer: bool) -> None:
+    pk = opened(desk, tags=["both"])
+    if theirs_is_newer:
+        change(desk.ticket(pk), priority="urgent", tags=["both", "ours"])
+        desk.there.change(pk, priority="low", tags=["both", "theirs"])
+    else:
+        desk.there.change(pk, priority="low", tags=["both", "theirs"])
+        change(desk.ticket(pk), priority="urgent", tags=["both", "ours"])
+    settle(desk)
+    there, here = desk.there.tickets[pk], desk.ticket(pk)
+    assert (there["priority"], here.priority) == (("low", "low") if theirs_is_newer else ("critical", "urgent"))
+    assert sorted(tag["name"] for tag in there["tags"]) == here.tags == ["both", "ours", "theirs"]
+
+
+def test_a_ticket_that_sends_too_much_rests(desk: GorgiasDesk, ada: Agent, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outbound, "MOST", 3)
+    pk = opened(desk)
+    for number in range(5):
+        note(desk.ticket(pk), ada, f"note {number}")
+    desk.leave()
+    assert len(writes(desk)) == 3
+    assert "Nothing more does for 60 minutes" in remarks(desk.ticket(pk))[0]
+    assert Connection.objects.get().last_error == "one ticket sends too much"
+    link = ExternalLink.objects.get(object_type="ticket")
+    link.pushed = {"ops": []}
+    link.save()
+    settle(desk)
+    assert len(writes(desk)) == 5
+
+
+def test_a_paused_connection_keeps_what_is_to_be_sent(desk: GorgiasDesk, ada: Agent) -> None:
+    pk = opened(desk)
+    connections.pause(connection_id=desk.known.pk, by=SYSTEM, now=timezone.now())
+    reply(desk.ticket(pk), ada)
+    desk.leave()
+    assert desk.there.asked == []
+    connections.activate(connection_id=desk.known.pk, by=SYSTEM, now=timezone.now())
+    settle(desk)
+    assert len(desk.there.mailed) == 1
