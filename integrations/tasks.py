@@ -3,7 +3,7 @@
 from celery import shared_task
 from django.utils import timezone
 
-from integrations import receipts
+from integrations import privacy, receipts
 from supportdesk.core import wakeup
 
 AT_ONCE = 2_000
@@ -28,3 +28,9 @@ def sweep_receipts() -> int:
 def prune_receipts() -> int:
     """Blanks bodies of deliveries that are a month old, and deletes keys that are a year old."""
     return receipts.prune(now=timezone.now())
+
+
+@shared_task(name="integrations.work_privacy")  # type: ignore[untyped-decorator]
+def work_privacy() -> int:
+    """Erases accounts that asked for it, some customers at a time, and tells of requests that are due."""
+    return privacy.work_off(now=timezone.now())
