@@ -44,6 +44,7 @@ CONTROLS = [
     ("same", "forget-keys", {"rows", "rounds_with_one_effect"}),
     ("alerts", "forget-keys", {"posts_of_one_breach", "told"}),
     ("alerts", "let-everybody", {"too_soon"}),
+    ("imports", "move-first", {"customers", "same_as_unbroken"}),
     ("tokens", "claim-nothing", {"renewals"}),
     ("tokens", "store-with-the-caller", {"renewals", "pairs_kept"}),
 ]

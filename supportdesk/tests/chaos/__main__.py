@@ -30,6 +30,7 @@ NAMES = (
     "same",
     "alerts",
     "tokens",
+    "imports",
 )
 DRILLS = {name: f"supportdesk.tests.chaos.{name}.DRILL" for name in NAMES}
 

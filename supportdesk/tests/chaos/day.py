@@ -73,7 +73,7 @@ class Day:
 def run(setting: Setting) -> Outcome:
     if setting.broken:
         DRILL.faults[setting.broken]()
-    minutes, agents = (480, 12) if setting.full else (40, 4)
+    minutes, agents = (480, 12) if setting.full else (25, 4)
     settings.QUIMBI_CACHE_INTELLIGENCE_TTL = round(15 * MINUTE)
     settings.QUIMBI_CACHE_CHURN_TTL = round(60 * MINUTE)
     a_minute, allowed = settings.QUIMBI_CALLS_PER_MINUTE, settings.QUIMBI_CALLS_PER_HOUR

@@ -39,12 +39,14 @@ class Profile:
     examples: int  # per operation, at most
     scenarios: int  # of calls that build on each other, at most
     phases: dict[str, tuple[str, ...]]
+    odd_methods: bool  # asks each path by the methods that the document does not name
 
     @property
     def configuration(self) -> str:
         return CONFIG.read_text() + (
             f"\n[phases.fuzzing.generation]\nmax-examples = {self.examples}\n"
             f"\n[phases.stateful.generation]\nmax-examples = {self.scenarios}\n"
+            + ("" if self.odd_methods else "\n[phases.coverage]\nunexpected-methods = []\n")
         )
 
 
@@ -56,11 +58,13 @@ PROFILES = {
             **dict.fromkeys(("agent", "supervisor", "machine"), ("examples", "stateful")),
             "admin": ("examples", "coverage", "stateful"),
         },
+        odd_methods=False,
     ),
     "full": Profile(
         examples=25,
         scenarios=80,
         phases=dict.fromkeys(("agent", "supervisor", "machine", "admin"), EVERY_PHASE),
+        odd_methods=True,
     ),
 }
 
