@@ -180,6 +180,7 @@ class Order(models.Model):
     customer = models.ForeignKey(Customer, models.CASCADE, related_name="orders", db_index=False)
     source = models.CharField(max_length=32, choices=IdentitySource.choices)
     external_id = models.CharField(max_length=191)
+    account = models.CharField(max_length=100, blank=True, db_default="", help_text="Which shop it is of.")
     number = models.CharField(max_length=64, blank=True, help_text="What the shop calls it, such as #1042.")
     payment = models.CharField(max_length=32, blank=True, help_text="The shop's word, such as paid.")
     fulfilment = models.CharField(max_length=32, blank=True, help_text="The shop's word, such as fulfilled.")
@@ -198,7 +199,10 @@ class Order(models.Model):
             models.UniqueConstraint(fields=["source", "external_id"], name="order_unique"),
             models.CheckConstraint(condition=Q(currency__regex="^[A-Z]{3}$"), name="order_currency_code"),
         ]
-        indexes: ClassVar = [models.Index(fields=["customer", "-ordered_at", "-id"], name="order_customer_newest")]
+        indexes: ClassVar = [
+            models.Index(fields=["customer", "-ordered_at", "-id"], name="order_customer_newest"),
+            models.Index(fields=["account"], condition=~Q(account=""), name="order_account"),
+        ]
 
     def __str__(self) -> str:
         return self.number or f"{self.source}:{self.external_id}"

@@ -48,6 +48,7 @@ class OrderTold:
     currency: str
     ordered_at: datetime
     told_at: datetime
+    account: str = ""
     number: str | None = None
     payment: str | None = None
     fulfilment: str | None = None
@@ -117,7 +118,7 @@ def _values(told: OrderTold) -> dict[str, Any]:
         "items": None if told.items is None else [_item(item) for item in told.items[:MOST_ITEMS]],
         "parcels": None if told.parcels is None else [_parcel(parcel) for parcel in told.parcels],
     }
-    always = {name: getattr(told, name) for name in ("total", "currency", "ordered_at", "told_at")}
+    always = {name: getattr(told, name) for name in ("account", "total", "currency", "ordered_at", "told_at")}
     return always | {name: value for name, value in values.items() if value is not None}
 
 

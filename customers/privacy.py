@@ -77,6 +77,7 @@ def _order(order: Order) -> dict[str, Any]:
     return {
         "source": order.source,
         "external_id": order.external_id,
+        "account": order.account,
         "number": order.number,
         "payment": order.payment,
         "fulfilment": order.fulfilment,

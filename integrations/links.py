@@ -8,6 +8,8 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.db import models
+
 from customers.models import Customer, ExternalIdentity
 from integrations.models import Connection, ExternalLink
 from supportdesk.core.crypto import blind_index, blind_indexes
@@ -58,12 +60,12 @@ def mark_pushed(link: ExternalLink, told: Mapping[str, str], *, now: datetime) -
 
 
 def lose(known: Connection, object_type: str, external_id: str) -> None:
-    """The partner has it no more, whatever comes late of it."""
+    """The partner has it no more, whatever comes late of it. What of ours it was is still known."""
     ExternalLink.objects.update_or_create(
         connection=known,
         object_type=object_type,
         external_id=external_id,
-        defaults={"local_type": GONE, "local_id": 0, "remote": {}, "pushed": {}},
+        defaults={"local_type": GONE, "remote": {}, "pushed": {}},
         create_defaults={"local_type": GONE, "local_id": 0},
     )
 
@@ -81,7 +83,17 @@ def bury(customer_id: int) -> None:
         ids.setdefault(source, []).append(external_id)
     for known in Connection.objects.filter(provider__in=ids).only("provider"):
         bury_ids(known, ids[known.provider], customer_id=customer_id)
-    ExternalLink.objects.filter(local_type=CUSTOMER, local_id=customer_id).exclude(object_type=ERASED).delete()
+    of_customer(customer_id).delete()
+
+
+def of_customer(customer_id: int) -> models.QuerySet[ExternalLink]:
+    """Those by which accounts know them, or knew them."""
+    return ExternalLink.objects.filter(object_type=CUSTOMER, local_id=customer_id)
+
+
+def exhume(known: Connection, customer_id: int) -> None:
+    """Nobody asked for them by name: should the account come back, so may they."""
+    ExternalLink.objects.filter(connection=known, object_type=ERASED, local_id=customer_id).delete()
 
 
 def bury_ids(known: Connection, external_ids: Iterable[str], *, customer_id: int = 0) -> None:
@@ -107,8 +119,8 @@ def is_buried(known: Connection, external_id: str) -> bool:
 
 def linked_customers(known: Connection, *, after: int, limit: int) -> list[int]:
     """Ids of customers that the account told of, in their order, erased ones left out."""
-    links = ExternalLink.objects.filter(connection=known, object_type=CUSTOMER, local_type=CUSTOMER)
-    there = Customer.objects.filter(pk__in=links.values("local_id"), pk__gt=after, erased_at__isnull=True)
+    links = ExternalLink.objects.filter(connection=known, object_type=CUSTOMER, local_id__gt=after)
+    there = Customer.objects.filter(pk__in=links.values("local_id"), erased_at__isnull=True)
     return list(there.order_by("pk").values_list("pk", flat=True)[:limit])
 
 

@@ -53,6 +53,8 @@ def look_after_gorgias() -> None:
     """Switches calls of Gorgias on again that it switched off, and tells which are missing."""
     for known in Connection.objects.active(Provider.GORGIAS).order_by("pk"):
         registration.look(known, by=polling.BY, now=timezone.now())
+
+
 @shared_task(name="integrations.work_privacy")  # type: ignore[untyped-decorator]
 def work_privacy() -> int:
     """Erases accounts that asked for it, some customers at a time, and tells of requests that are due."""

@@ -29,6 +29,8 @@ ALIAS = "tokens"
 AHEAD = timedelta(seconds=300)  # before it expires, a token is renewed
 LEASE = timedelta(seconds=90)  # longer than a partner is asked, all tries together
 PATIENCE, POLL = 60.0, 0.1  # seconds: for whoever renews it, from one look to the next
+LONGEST = 10 * 365 * 86_400.0  # seconds that a partner may say a token lasts
+MOST_SCOPE, MOST_SCOPES = 64, 100  # characters, and how many: what there is room for
 STORE_PAUSES = (0.1, 0.5, 2.0)  # seconds between the tries to store what we cannot get again
 BY = system("integrations.tokens", origin=Door.TASK)
 OUT_OF_ORDER = frozenset({ConnectionStatus.REAUTH, ConnectionStatus.UNINSTALLED})
@@ -118,7 +120,7 @@ def values_of(grant: Grant, *, now: datetime) -> dict[str, object]:
         values["refresh_token"] = grant.refresh_token
         values["refresh_expires_at"] = _end(grant.refresh_expires_in, now)
     if grant.scopes is not None:
-        values["scopes"] = list(grant.scopes)
+        values["scopes"] = [scope for scope in grant.scopes if len(scope) <= MOST_SCOPE][:MOST_SCOPES]
     return values | {"last_ok_at": now, "refresh_lease_until": None}
 
 
@@ -237,4 +239,4 @@ def _lost(known: Connection, error: str) -> NeedsReauth:
 
 
 def _end(seconds: float | None, now: datetime) -> datetime | None:
-    return None if seconds is None else now + timedelta(seconds=seconds)
+    return None if seconds is None else now + timedelta(seconds=min(seconds, LONGEST))

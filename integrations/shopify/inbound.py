@@ -4,18 +4,20 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
+import structlog
+
 from customers.enums import IdentitySource
 from customers.models import ExternalIdentity
 from customers.orders import forget_order
 from integrations import connections, links, privacy
 from integrations.contract import Ignored, Job, Processor
 from integrations.enums import PrivacyRequest, Provider
-from integrations.models import Connection
+from integrations.models import Connection, DataSubjectRequest
 from integrations.reading import Unreadable, external_id
 from integrations.shopify import mapping, products, taking
 
+log = structlog.get_logger("supportdesk.shopify")
 NO_CONNECTION = "of a shop that is not connected"
-CAME_BACK = "the shop is connected again since"
 
 
 def _shop(job: Job) -> Connection:
@@ -102,7 +104,7 @@ def _product(job: Job, _: Any) -> None:
 def _uninstalled(job: Job, _: Any) -> None:
     known = _shop(job)
     if known.connected_at is not None and job.triggered_at is not None and job.triggered_at < known.connected_at:
-        raise Ignored(CAME_BACK)
+        raise Ignored(privacy.CAME_BACK)
     connections.uninstall(connection_id=known.pk, by=job.by, now=job.now)
 
 
@@ -123,9 +125,9 @@ def _data_request(job: Job, _: Any) -> None:
         subject=number,
         request_key=key or f"receipt:{job.receipt_id}",
     )
-    customer_id = _customer_id(number)
-    if found.completed_at is not None:
+    if found.completed_at is not None or _is_about_nobody(found):
         return
+    customer_id = _customer_id(number)
     if customer_id is None:
         privacy.finish(found, {"customer": None, "known": False}, now=job.now)
     else:  # until an administrator has given the shop's owner what api/customers/ID/export tells
@@ -142,6 +144,8 @@ def _redact(job: Job, _: Any) -> None:
         subject=number,
         request_key=f"receipt:{job.receipt_id}",
     )
+    if _is_about_nobody(found):
+        return
     orders = job.body.get("orders_to_redact")
     for one in orders if isinstance(orders, list) else []:
         if (order := mapping.number_of(one)) is not None:
@@ -164,14 +168,22 @@ def _redact_shop(job: Job, _: Any) -> None:
     if known is None:
         privacy.finish(found, {"known": False}, now=job.now)
     elif known.connected_at is not None and known.connected_at > asked_at:
-        privacy.finish(found, {"known": True, "erased": 0, "reason": CAME_BACK}, now=job.now)
+        privacy.finish(found, {"known": True, "erased": 0, "reason": privacy.CAME_BACK}, now=job.now)
     else:
         connections.uninstall(connection_id=known.pk, by=job.by, now=job.now)  # the rest is the clock's: see tasks
 
 
 def _subject(job: Job) -> str:
+    """Empty where the body does not say, which an administrator has to find out."""
     customer = job.body.get("customer")
-    return external_id(customer.get("id") if isinstance(customer, Mapping) else None)
+    return (mapping.number_of(customer.get("id")) or "") if isinstance(customer, Mapping) else ""
+
+
+def _is_about_nobody(request: DataSubjectRequest) -> bool:
+    """It stays open then, and is told of until somebody has looked at it."""
+    if not request.subject:
+        log.error("a request about privacy does not say about whom", request=request.pk)
+    return not request.subject
 
 
 def _customer_id(number: str) -> int | None:

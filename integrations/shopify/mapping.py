@@ -71,8 +71,7 @@ def customer_of_webhook(body: Mapping[str, Any]) -> CustomerTold:
 def customer_of_node(node: Mapping[str, Any]) -> CustomerTold:
     """Raises Unreadable."""
     spent = _object(node.get("amountSpent"))
-    address = _object(node.get("defaultAddress")).get("formatted")
-    lines = [line for line in address if isinstance(line, str)] if isinstance(address, list) else []
+    address = node.get("defaultAddress")
     tags = node.get("tags")
     return CustomerTold(
         external_id=external_id(node.get("id")),
@@ -80,7 +79,7 @@ def customer_of_node(node: Mapping[str, Any]) -> CustomerTold:
         name=_name(node.get("firstName"), node.get("lastName")),
         email=_email(_object(node.get("defaultEmailAddress")).get("emailAddress")),
         phone=_phone(_object(node.get("defaultPhoneNumber")).get("phoneNumber")),
-        address=", ".join(filter(None, map(_line, lines)))[:MOST_ADDRESS] or None,
+        address=_address(address) if isinstance(address, Mapping) else None,
         language=_language(node.get("locale")),
         is_verified=node.get("verifiedEmail") is True,
         note=_text(node.get("note")) or "" if "note" in node else None,

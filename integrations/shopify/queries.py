@@ -4,7 +4,7 @@ _CUSTOMER = """
     id legacyResourceId firstName lastName displayName state locale note verifiedEmail tags numberOfOrders
     defaultEmailAddress { emailAddress }
     defaultPhoneNumber { phoneNumber }
-    defaultAddress { formatted }
+    defaultAddress { address1 address2 zip city province country }
     amountSpent { amount currencyCode }
     createdAt updatedAt
 """

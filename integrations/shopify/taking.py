@@ -25,12 +25,15 @@ from integrations.models import Connection, ExternalLink
 from integrations.shopify import mapping
 from integrations.shopify.mapping import CustomerTold
 from supportdesk.core.actor import Actor, ActorKind
+from supportdesk.core.crypto import blind_index
 from supportdesk.core.models import Event
 
 ERASED, LOST = "the person was erased", "it is deleted there"
 OLDER, NOBODY, TEST = "older than what is known", "of nobody who is known", "a test order"
 PLAIN = ("name", "email", "phone", "address", "language")
-TOTALS_AT, DELTA_AT = "totals_at", "delta_at"
+# How new what we know is, on the link: of a telling of everything, of the newest change, of a summary, of each tag.
+TOTALS_AT, DELTA_AT, SPENT_AT, TAGS_AT = "totals_at", "delta_at", "spent_at", "tags_at"
+MOST_CLOCKS = 500  # tags, the last that changed
 
 log = structlog.get_logger("supportdesk.shopify")
 
@@ -74,7 +77,7 @@ def take_order(
     owner = _owner(known, customer, email, by=by, now=now)
     same = Order.objects.filter(source=told.source, external_id=told.external_id)
     before = same.values_list("told_at", "customer_id").first()
-    record_order(customer_id=owner, told=told, by=by, now=now)
+    record_order(customer_id=owner, told=replace(told, account=known.account_key), by=by, now=now)
     return same.values_list("told_at", "customer_id").first() != before
 
 
@@ -83,10 +86,15 @@ def change_tags(
 ) -> None:
     """Raises Ignored."""
     customer, link = _known(known, number)
-    if not _is_after(link, TOTALS_AT, at):
+    clocks = dict(link.remote.get(TAGS_AT, {}))
+    keys = {tag: blind_index(tag, context=TAGS_AT) for tag in added | removed}
+    news = {tag for tag, key in keys.items() if _is_later(at, clocks.get(key), link.remote.get(TOTALS_AT))}
+    if not news:
         raise Ignored(OLDER)
     tags = set(mapping.tags_of(customer.attributes.get(mapping.TAGS, "")))
-    _count_delta(customer, link, {mapping.TAGS: _joined((tags | added) - removed)}, at=at, by=by, now=now)
+    told = {mapping.TAGS: _joined((tags | (added & news)) - (removed & news))}
+    clocks = dict([*clocks.items(), *((keys[tag], at.isoformat()) for tag in sorted(news))][-MOST_CLOCKS:])
+    _count_delta(customer, link, told, clocks={TAGS_AT: clocks}, at=at, by=by, now=now)
 
 
 def take_totals(
@@ -94,9 +102,9 @@ def take_totals(
 ) -> None:
     """What somebody spent, as the shop counts it. Raises Ignored."""
     customer, link = _known(known, number)
-    if not (_is_after(link, TOTALS_AT, at) and _is_after(link, DELTA_AT, at)):
+    if not _is_later(at, link.remote.get(SPENT_AT), link.remote.get(TOTALS_AT)):
         raise Ignored(OLDER)
-    _count_delta(customer, link, totals, at=at, by=by, now=now)
+    _count_delta(customer, link, totals, clocks={SPENT_AT: at.isoformat()}, at=at, by=by, now=now)
 
 
 def lose_customer(known: Connection, number: str) -> None:
@@ -237,20 +245,28 @@ def _stored(values: Mapping[str, str]) -> dict[str, Any]:
 
 def _may_count(link: ExternalLink, at: datetime) -> bool:
     delta = link.remote.get(DELTA_AT)
-    return _is_after(link, TOTALS_AT, at) and (delta is None or at >= datetime.fromisoformat(delta))
+    return _is_later(at, link.remote.get(TOTALS_AT)) and (delta is None or at >= datetime.fromisoformat(delta))
 
 
-def _is_after(link: ExternalLink, name: str, at: datetime) -> bool:
-    held = link.remote.get(name)
-    return held is None or at > datetime.fromisoformat(held)
+def _is_later(at: datetime, *held: str | None) -> bool:
+    return all(one is None or at > datetime.fromisoformat(one) for one in held)
 
 
 def _count_delta(
-    customer: Customer, link: ExternalLink, values: Mapping[str, str], *, at: datetime, by: Actor, now: datetime
+    customer: Customer,
+    link: ExternalLink,
+    values: Mapping[str, str],
+    *,
+    clocks: Mapping[str, Any],
+    at: datetime,
+    by: Actor,
+    now: datetime,
 ) -> None:
     _apply(customer, link, values, at=at, by=by, now=now)
     links.learn(link, values)
-    link.remote = {**link.remote, DELTA_AT: at.isoformat()}
+    before = link.remote.get(DELTA_AT)
+    newest = at if before is None else max(at, datetime.fromisoformat(before))
+    link.remote = {**link.remote, **clocks, DELTA_AT: newest.isoformat()}
     link.save(update_fields=["remote"])
 
 

@@ -147,6 +147,19 @@ def test_tags_and_totals_come_as_changes_and_an_older_one_is_nothing(known: Conn
     assert tell(known, "customer.tags_added", {"customerId": "9", "tags": []}).status == "ignored"
 
 
+def test_each_tag_and_the_totals_have_a_clock_of_their_own(known: Connection) -> None:
+    tell(known, "customers/create", robin())
+    customer = {"customerId": "gid://shopify/Customer/7"}
+    at = [(AT + timedelta(minutes=number)).isoformat() for number in range(6)]
+    tell(known, "customer.tags_added", {**customer, "tags": ["late"], "occurredAt": at[5]})
+    tell(known, "customer.tags_removed", {**customer, "tags": ["vip"], "occurredAt": at[2]})
+    undone = tell(known, "customer.tags_added", {**customer, "tags": ["vip"], "occurredAt": at[1]})
+    spent = {"amountSpent": {"amount": "9.00", "currencyCode": "EUR"}, "numberOfOrders": 1, "occurredAt": at[3]}
+    tell(known, "customers/purchasing_summary", {**customer, **spent})
+    assert (undone.error, of(7).attributes["shopify_tags"]) == ("older than what is known", "late")
+    assert of(7).attributes["shopify_orders"] == 1
+
+
 def test_a_deleted_customer_does_not_come_back_and_a_merged_one_is_who_was_kept(known: Connection) -> None:
     for number in (7, 8):
         tell(known, "customers/create", robin(id=number, email=None))
@@ -334,17 +347,50 @@ def test_a_shop_that_left_is_erased_but_for_whom_others_know(known: Connection) 
         identities=[Identity(source="gorgias", external_id="1")],
         email="b@example.com",
     )
-    tell(known, "customers/create", robin(id=9, email="b@example.com"))
+    address = {"address1": "1 Long Street", "city": "Lille"}
+    tell(known, "customers/create", robin(id=9, email="b@example.com", default_address=address))
+    tell(known, "orders/create", {**BODIES["order"], "id": 1, "customer": robin(id=9), "email": "b@example.com"})
+    tell(known, "customers/create", robin(id=10, email="10@example.com"))
+    tell(known, "customers/delete", {"id": 10})
+    guest = make_customer(name="Guest", email="guest@example.com")
+    tell(known, "orders/create", {**BODIES["order"], "id": 2, "contact_email": "guest@example.com"})
+    assert (of(9).address, Order.objects.filter(account=known.account_key).count()) == ("1 Long Street, Lille", 2)
     tell(known, "app/uninstalled", {"id": 1})
     known.refresh_from_db()
     assert (known.status, known.access_token) == (ConnectionStatus.UNINSTALLED, None)
     tell(known, "shop/redact", {"shop_id": 1, "shop_domain": known.account_key})
-    assert privacy.work_off(now=timezone.now(), limit=1) == 1
-    assert privacy.work_off(now=timezone.now()) == 1
+    assert privacy.work_off(now=timezone.now(), limit=1) == 3
     request = DataSubjectRequest.objects.get()
-    assert (request.evidence["erased"], request.evidence["known_elsewhere"]) == (2, 1)
+    assert (request.evidence["erased"], request.evidence["known_elsewhere"]) == (3, 1)
     assert request.completed_at is not None
-    assert sorted(Customer.objects.filter(erased_at__isnull=True).values_list("name", flat=True)) == ["Both", "Ours"]
+    left = Customer.objects.filter(erased_at__isnull=True).order_by("name")
+    assert [one.name for one in left] == ["Both", "Guest", "Ours"]
+    assert (left[0].address, left[0].attributes, left[0].email) == (None, {}, "b@example.com")
+    assert [one.source for one in left[0].identities.all()] == ["gorgias"]
+    assert (Order.objects.count(), left[1].pk) == (0, guest.pk)
+
+
+def test_a_shop_that_comes_back_meanwhile_keeps_the_rest_and_may_tell_of_everybody(known: Connection) -> None:
+    for number in (7, 8):
+        tell(known, "customers/create", robin(id=number, email=f"{number}@example.com"))
+    tell(known, "shop/redact", {"shop_id": 1, "shop_domain": known.account_key})
+    assert privacy.work_off(now=timezone.now(), limit=1, seconds=0.0) == 0
+    request = DataSubjectRequest.objects.get()
+    privacy._erase_some(request, limit=1, now=timezone.now())
+    later = timezone.now() + timedelta(minutes=1)
+    Connection.objects.update(status=ConnectionStatus.ACTIVE, connected_at=later)
+    assert privacy.work_off(now=later) == 0
+    request.refresh_from_db()
+    assert (request.evidence["erased"], request.evidence["reason"]) == (1, "it is connected again since")
+    assert of(8).erased_at is None
+    assert tell(known, "customers/update", robin(minutes=99)).status == "done"
+    assert of(7).email == "robin@example.com"
+
+
+def test_a_request_that_names_nobody_is_kept_open(known: Connection) -> None:
+    for topic in ("customers/data_request", "customers/redact"):
+        assert tell(known, topic, {"shop_id": 1, "shop_domain": "", "customer": {"id": None}}).status == "done"
+    assert [one.completed_at for one in DataSubjectRequest.objects.filter(subject="")] == [None, None]
 
 
 def test_a_shop_that_came_back_is_not_erased(known: Connection) -> None:
