@@ -64,6 +64,14 @@ class OrderRecorded(CustomerEvent):
 
 
 @dataclass(frozen=True, kw_only=True)
+class OrderForgotten(CustomerEvent):
+    """The shop deleted an order, or had it erased."""
+
+    name: ClassVar[str] = "customer.order_forgotten"
+    order_id: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class CustomerIdentified(CustomerEvent):
     """The customer is known in another system from now on."""
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from django.db import transaction
 
-from customers.events import OrderRecorded
+from customers.events import OrderForgotten, OrderRecorded
 from customers.models import Customer, Order
 from customers.services import refuse_erased
 from supportdesk.core.actor import Actor
@@ -81,6 +81,17 @@ def record_order(*, customer_id: int, told: OrderTold, by: Actor, now: datetime)
             *(OrderRecorded(subject_id=owner, order_id=order.pk, new=found is None) for owner in owners), by=by, at=now
         )
     return order
+
+
+def forget_order(*, source: str, external_id: str, by: Actor, now: datetime) -> bool:
+    """The shop deleted it; whether it was known. What was said about it in tickets stays."""
+    with transaction.atomic():
+        found = Order.objects.select_for_update().filter(source=source, external_id=external_id).first()
+        if found is None:
+            return False
+        emit(OrderForgotten(subject_id=found.customer_id, order_id=found.pk), by=by, at=now)
+        found.delete()
+    return True
 
 
 def _is_news(told: OrderTold, customer_id: int, found: Order) -> bool:

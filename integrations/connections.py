@@ -17,7 +17,7 @@ from django.db.models.functions import Now
 from customers.identity import normalised_email
 from integrations import receipts
 from integrations.contract import inbox_of
-from integrations.enums import ConnectionStatus, Provider
+from integrations.enums import ConnectionStatus, Provider, ReceiptStatus
 from integrations.events import ConnectionChanged, ConnectionCreated, ConnectionStatusChanged
 from integrations.gorgias.names import ACCOUNT
 from integrations.models import WAITING, Connection
@@ -139,6 +139,19 @@ def pause(*, connection_id: int, by: Actor, now: datetime) -> Connection:
         known = _locked(connection_id, by=by)
         _become(known, ConnectionStatus.PAUSED, by=by, now=now)
         known.receipts.filter(status__in=WAITING, privacy=False).update(next_attempt_at=None)
+    return known
+
+
+def uninstall(*, connection_id: int, by: Actor, now: datetime) -> Connection:
+    """The partner let go of us: nothing opens it any more, and nothing waits to be worked off. Raises NotFound."""
+    with transaction.atomic():
+        known = _locked(connection_id, by=by)
+        known.access_token = known.refresh_token = known.expires_at = known.refresh_expires_at = None
+        known.token_version += 1
+        known.save(update_fields=["access_token", "refresh_token", "expires_at", "refresh_expires_at", "token_version"])
+        _become(known, ConnectionStatus.UNINSTALLED, by=by, now=now)
+        waiting = known.receipts.filter(status__in=WAITING, privacy=False)
+        waiting.update(status=ReceiptStatus.IGNORED, error="uninstalled there", finished_at=now, next_attempt_at=None)
     return known
 
 

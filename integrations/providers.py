@@ -5,6 +5,7 @@ puts together: what a provider does may use connections and tokens, which know o
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from integrations.contract import Inbox
 from integrations.enums import Provider
@@ -13,12 +14,13 @@ from integrations.gorgias import webhooks as gorgias
 from integrations.oauth import Authorization
 from integrations.shopify import access as shopify_access
 from integrations.shopify import authorization as shopify_authorization
+from integrations.shopify import inbound as shopify_inbound
 from integrations.shopify import webhooks as shopify
 from integrations.tokens import Refresh
 
 INBOXES: Mapping[Provider, Inbox] = {
     Provider.GORGIAS: gorgias.INBOX,
-    Provider.SHOPIFY: shopify.INBOX,
+    Provider.SHOPIFY: replace(shopify.INBOX, processors=shopify_inbound.PROCESSORS),
 }
 AUTHORIZATIONS: Mapping[Provider, Authorization] = {
     Provider.GORGIAS: gorgias_access.AUTHORIZATION,

@@ -3,7 +3,7 @@
 from celery import shared_task
 from django.utils import timezone
 
-from integrations import receipts
+from integrations import privacy, receipts
 from integrations.enums import Provider
 from integrations.gorgias import polling, registration
 from integrations.models import Connection
@@ -53,3 +53,9 @@ def look_after_gorgias() -> None:
     """Switches calls of Gorgias on again that it switched off, and tells which are missing."""
     for known in Connection.objects.active(Provider.GORGIAS).order_by("pk"):
         registration.look(known, by=polling.BY, now=timezone.now())
+
+
+@shared_task(name="integrations.work_privacy")  # type: ignore[untyped-decorator]
+def work_privacy() -> int:
+    """Erases accounts that asked for it, some customers at a time, and tells of requests that are due."""
+    return privacy.work_off(now=timezone.now())

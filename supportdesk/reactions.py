@@ -12,7 +12,7 @@ from django.conf import settings
 
 from agents import handlers as agents
 from agents.events import AgentAvailabilityChanged, AgentRoleChanged, AgentUpdated, DepartmentRenamed
-from customers.events import CustomerErased, CustomerIdentified, CustomerUpdated, OrderRecorded
+from customers.events import CustomerErased, CustomerIdentified, CustomerUpdated, OrderForgotten, OrderRecorded
 from integrations import handlers as integrations
 from integrations.gorgias import handlers as gorgias
 from integrations.slack import handlers as slack
@@ -39,7 +39,7 @@ REACTIONS: Mapping[type[DomainEvent], Reactions] = {
     ),
     ApplicationBegun: Reactions(durable=(sla.apply_policy,)),
     CustomerErased: Reactions(
-        within=(integrations.erase_receipts, tickets.erase_conversations, sla.erase_reasons),
+        within=(integrations.erase_receipts, integrations.bury_links, tickets.erase_conversations, sla.erase_reasons),
         durable=(tickets.follow_erasure, slack.follow_erased),
     ),
     CustomerIdentified: Reactions(durable=(tickets.outdate_insights,)),
@@ -48,6 +48,7 @@ REACTIONS: Mapping[type[DomainEvent], Reactions] = {
         durable=(tickets.follow_change, tickets.forget_customers_texts),
     ),
     DepartmentRenamed: Reactions(within=(tickets.forget_lists,)),
+    OrderForgotten: Reactions(durable=(tickets.outdate_insights,)),
     OrderRecorded: Reactions(durable=(tickets.outdate_insights,)),
     SLABreached: Reactions(durable=(slack.tell_deadline,), push=(sla.tell_of_deadline,)),
     SLAWarned: Reactions(durable=(slack.tell_deadline,), push=(sla.tell_of_deadline,)),

@@ -55,6 +55,7 @@ SCHEDULE: dict[str, dict[str, Any]] = {
         "options": {"expires": POLL_EVERY.total_seconds()},
     },
     "look after the calls of Gorgias": {"task": "integrations.look_after_gorgias", "schedule": timedelta(days=1)},
+    "work off requests about privacy": {"task": "integrations.work_privacy", "schedule": timedelta(minutes=10)},
     "prune receipts of webhooks": {"task": "integrations.prune_receipts", "schedule": timedelta(hours=1)},
     "prune deliveries": {"task": "core.prune_deliveries", "schedule": timedelta(hours=1)},
     "prune idempotency records": {"task": "core.prune_idempotency_records", "schedule": timedelta(hours=1)},

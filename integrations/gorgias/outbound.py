@@ -26,7 +26,7 @@ from integrations.models import Connection, ExternalLink
 from integrations.reading import Unreadable, external_id
 from supportdesk.core.actor import Door, system
 from supportdesk.core.delivery import Later
-from tickets.enums import Sender
+from tickets.enums import Priority, Sender
 from tickets.models import Message, Note, Ticket
 from tickets.models.ticket import MAX_TAGS
 from tickets.services import conversation
@@ -217,7 +217,7 @@ def _differing(turn: _Turn, ticket: Ticket, link: ExternalLink, names: frozenset
     def change(**given: Any) -> Any:
         return lambda: client.change_ticket(turn.known, turn.there, given, left=turn.left)
 
-    status, priority = mapping.status_there(ticket.status), mapping.PRIORITIES_THERE[mapping.Priority(ticket.priority)]
+    status, priority = mapping.status_there(ticket.status), mapping.PRIORITIES_THERE[Priority(ticket.priority)]
     if "status" in names and status != base.get("status"):
         found["status"] = (status, change(status=status))
     if "priority" in names and base.get("priority") in mapping.PRIORITIES and priority != base["priority"]:

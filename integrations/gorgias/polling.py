@@ -17,7 +17,7 @@ from django.db import transaction
 
 from customers.enums import IdentitySource
 from customers.models import ExternalIdentity
-from integrations import connections, syncing
+from integrations import connections, links, syncing
 from integrations.gorgias import client, mapping, people, taking
 from integrations.gorgias.client import Down, Refused
 from integrations.gorgias.names import TICKET
@@ -114,8 +114,8 @@ def _in_full(known: Connection, row: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def _seen(known: Connection, ids: list[str]) -> dict[str, datetime | None]:
     """How new what we have of each ticket is."""
-    links = ExternalLink.objects.filter(connection=known, object_type=TICKET, external_id__in=ids)
-    return dict(links.values_list("external_id", "remote_updated_at"))
+    found = ExternalLink.objects.filter(connection=known, object_type=TICKET, external_id__in=ids)
+    return dict(found.values_list("external_id", "remote_updated_at"))
 
 
 def _key(raw: Mapping[str, Any]) -> tuple[str, datetime]:
@@ -143,6 +143,8 @@ def _write_customer(known: Connection, raw: Mapping[str, Any], by: Actor, now: d
     person = mapping.person(raw)
     if person is None:
         raise Unreadable("no id")
+    if links.is_buried(known, person.id):
+        return False
     if ExternalIdentity.objects.filter(source=IdentitySource.GORGIAS, external_id=person.id).exists():
         return False
     people.customer_of(person, by=by, now=now)

@@ -141,7 +141,7 @@ class Sandbox:
     # What people do there
 
     def add_user(self, email: str, name: str) -> dict[str, Any]:
-        user = {"id": next(self._numbers), "email": email, "name": name, "created_datetime": self.now()}
+        user: dict[str, Any] = {"id": next(self._numbers), "email": email, "name": name, "created_datetime": self.now()}
         self.users[user["id"]] = user
         return user
 
@@ -392,7 +392,7 @@ class Sandbox:
             if given["channel"] == "email" and (source.get("from") or {}).get("address") != ADDRESS:
                 raise _Wrong(400, "The sending address is not connected.")
         sender = given.get("sender") or {"id": self.me["id"]}
-        message = self._add(ticket, {**given, "sender": self.users.get(sender.get("id"), self.me)})
+        message = self._add(ticket, {**given, "sender": self.users.get(int(sender.get("id") or 0), self.me)})
         if public and given["from_agent"] and not given.get("sent_datetime"):
             self.mailed.append(message)
             if self.bounces:

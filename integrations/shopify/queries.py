@@ -8,18 +8,18 @@ _CUSTOMER = """
     amountSpent { amount currencyCode }
     createdAt updatedAt
 """
-_ORDER = """
+_ORDER = f"""
     id legacyResourceId name createdAt processedAt updatedAt cancelledAt test
     displayFinancialStatus displayFulfillmentStatus
-    currentTotalPriceSet { shopMoney { amount currencyCode } }
-    totalPriceSet { shopMoney { amount currencyCode } }
-    customer { id }
-    lineItems(first: 100) { nodes {
+    currentTotalPriceSet {{ shopMoney {{ amount currencyCode }} }}
+    totalPriceSet {{ shopMoney {{ amount currencyCode }} }}
+    customer {{ {_CUSTOMER} }}
+    lineItems(first: 100) {{ nodes {{
         name quantity currentQuantity
-        product { id productType }
-        originalUnitPriceSet { shopMoney { amount currencyCode } }
-    } }
-    fulfillments { status trackingInfo { company number url } }
+        product {{ id productType }}
+        originalUnitPriceSet {{ shopMoney {{ amount currencyCode }} }}
+    }} }}
+    fulfillments {{ status trackingInfo {{ company number url }} }}
 """
 _PRODUCT = """
     id legacyResourceId title handle status vendor productType tags updatedAt

@@ -249,10 +249,15 @@ class Sandbox:
             at, number = base64.b64decode(after).decode().split("|")
             place = (_instant(at), int(number))
             found = [one for one in found if (_instant(one["updatedAt"]), int(_number(one["id"]))) > place]
-        nodes = found[: int(given["first"])]
+        nodes = [self._whole(one) for one in found[: int(given["first"])]]
         end = f"{nodes[-1]['updatedAt']}|{_number(nodes[-1]['id'])}" if nodes else ""
         info = {"hasNextPage": len(found) > len(nodes), "endCursor": base64.b64encode(end.encode()).decode() or None}
         return {"nodes": nodes, "pageInfo": info}
+
+    def _whole(self, node: dict[str, Any]) -> dict[str, Any]:
+        """An order with its customer."""
+        customer = node.get("customer")
+        return {**node, "customer": self.customers.get(_number(customer["id"]), customer)} if customer else node
 
     def _changed(self, operation: str, given: Mapping[str, Any]) -> dict[str, Any]:
         name = {"UpdateCustomer": "customerUpdate", "AddTags": "tagsAdd", "RemoveTags": "tagsRemove"}[operation]

@@ -12,7 +12,7 @@ from typing import Any
 from django.conf import settings
 from django.utils.dateparse import parse_datetime
 
-from integrations.contract import Delivered, Inbox, Label, Processor
+from integrations.contract import Delivered, Inbox, Label
 from integrations.reading import Unreadable, external_id
 
 # One table of names: a system of theirs in preview drops the `x-`.
@@ -31,9 +31,6 @@ SHOP = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9-]*\.myshopify\.com")
 _KEY = re.compile(r"[\x21-\x7e]{1,128}")
 _TOPIC = re.compile(r"[a-z_./]{1,64}")
 _DIGEST_BYTES = 32
-
-# What is done about each topic that we take; any other is kept as ignored.
-PROCESSORS: dict[str, Processor] = {}
 
 
 def is_authentic(headers: Mapping[str, str], raw: bytes, secrets: Sequence[str]) -> bool:
@@ -137,5 +134,4 @@ INBOX = Inbox(
     label=label,
     app_secrets=lambda: settings.SHOPIFY_CLIENT_SECRETS,
     account=account,
-    processors=PROCESSORS,
 )

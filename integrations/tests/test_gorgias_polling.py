@@ -1,5 +1,6 @@
 """Looking at Gorgias without being called, everything once, and what an administrator is told of the connection."""
 
+from dataclasses import replace
 from datetime import timedelta
 from io import StringIO
 from typing import Any
@@ -60,7 +61,7 @@ def test_what_nobody_told_us_is_found(desk: GorgiasDesk) -> None:
 
 
 def test_a_poll_ends_after_a_whole_page_that_is_older(desk: GorgiasDesk, monkeypatch: pytest.MonkeyPatch) -> None:
-    source = polling.replace(polling.TICKETS, size=2)
+    source = replace(polling.TICKETS, size=2)
     monkeypatch.setattr(polling, "TICKETS", source)
     known = tickets(desk, 7)
     old = (timezone.now() - timedelta(hours=1)).isoformat()
@@ -73,7 +74,7 @@ def test_a_poll_ends_after_a_whole_page_that_is_older(desk: GorgiasDesk, monkeyp
 def test_a_ticket_that_moves_while_pages_are_read_is_not_lost(
     desk: GorgiasDesk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(polling, "TICKETS", polling.replace(polling.TICKETS, size=2))
+    monkeypatch.setattr(polling, "TICKETS", replace(polling.TICKETS, size=2))
     known = tickets(desk, 6)
     desk.there.meanwhile = lambda: desk.there.say(known[0], "I write while you read")
     poll(desk)

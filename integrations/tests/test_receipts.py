@@ -234,7 +234,7 @@ def test_the_same_delivery_fifty_times_at_once_has_one_effect(work: Work) -> Non
 
 def test_topics_that_nothing_is_done_about_are_kept_as_ignored() -> None:
     known = make_connection()
-    send_shopify(known, UPDATE)
+    send_shopify(known, UPDATE, "bulk_operations/finish")
     receipt = one()
     assert (receipt.status, receipt.error) == ("ignored", receipts.NO_PROCESSOR)
     assert work_off() == 0

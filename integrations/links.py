@@ -1,0 +1,125 @@
+"""What of ours is what of a partner's; what of it both know; and what is gone and must not come back.
+
+What the partner told last is kept as keyed hashes, by field: enough to see that nothing new is told, and nothing to
+read. Of an erased person there is a keyed hash of the partner's id, which meets the id when it is told again.
+"""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from customers.models import Customer, ExternalIdentity
+from integrations.models import Connection, ExternalLink
+from supportdesk.core.crypto import blind_index, blind_indexes
+
+ERASED, GONE = "erased", "gone"  # of a person, found by hash; of a thing, found by its id
+CUSTOMER = "customer"
+ECHO_FOR = timedelta(minutes=10)
+_VALUES, _PEOPLE = "link.value", "link.erased"
+
+
+def link_to(known: Connection, object_type: str, external_id: str, *, local_type: str, local_id: int) -> ExternalLink:
+    """The link, made if there is none, and locked until the caller's transaction ends."""
+    ExternalLink.objects.get_or_create(
+        connection=known,
+        object_type=object_type,
+        external_id=external_id,
+        defaults={"local_type": local_type, "local_id": local_id},
+    )
+    found = ExternalLink.objects.select_for_update().get(
+        connection=known, object_type=object_type, external_id=external_id
+    )
+    if (found.local_type, found.local_id) != (local_type, local_id) and found.local_type != GONE:
+        found.local_type, found.local_id = local_type, local_id
+        found.save(update_fields=["local_type", "local_id"])
+    return found
+
+
+def news(link: ExternalLink, told: Mapping[str, str], *, now: datetime) -> set[str]:
+    """Names of what the partner tells otherwise than last time, but for what we wrote there a moment ago."""
+    return {
+        name for name, value in told.items() if not (is_known(link, name, value) or _is_echo(link, name, value, now))
+    }
+
+
+def is_known(link: ExternalLink, name: str, value: str) -> bool:
+    return link.remote.get(name) in blind_indexes(value, context=_VALUES)
+
+
+def learn(link: ExternalLink, told: Mapping[str, str]) -> None:
+    """What the partner holds now; the caller saves."""
+    link.remote = {**link.remote, **{name: blind_index(value, context=_VALUES) for name, value in told.items()}}
+
+
+def mark_pushed(link: ExternalLink, told: Mapping[str, str], *, now: datetime) -> None:
+    """What we are about to write there; the caller saves."""
+    marks = {name: [blind_index(value, context=_VALUES), now.isoformat()] for name, value in told.items()}
+    link.pushed = {**link.pushed, **marks}
+
+
+def lose(known: Connection, object_type: str, external_id: str) -> None:
+    """The partner has it no more, whatever comes late of it."""
+    ExternalLink.objects.update_or_create(
+        connection=known,
+        object_type=object_type,
+        external_id=external_id,
+        defaults={"local_type": GONE, "local_id": 0, "remote": {}, "pushed": {}},
+        create_defaults={"local_type": GONE, "local_id": 0},
+    )
+
+
+def is_lost(known: Connection, object_type: str, external_id: str) -> bool:
+    gone = ExternalLink.objects.filter(connection=known, object_type=object_type, external_id=external_id)
+    return gone.filter(local_type=GONE).exists()
+
+
+def bury(customer_id: int) -> None:
+    """Of a customer who is being erased: no link is left, and nobody comes back under the ids they had."""
+    known_as = ExternalIdentity.objects.filter(customer_id=customer_id).values_list("source", "external_id")
+    ids: dict[str, list[str]] = {}
+    for source, external_id in known_as:
+        ids.setdefault(source, []).append(external_id)
+    for known in Connection.objects.filter(provider__in=ids).only("provider"):
+        bury_ids(known, ids[known.provider], customer_id=customer_id)
+    ExternalLink.objects.filter(local_type=CUSTOMER, local_id=customer_id).exclude(object_type=ERASED).delete()
+
+
+def bury_ids(known: Connection, external_ids: Iterable[str], *, customer_id: int = 0) -> None:
+    """Nobody is known under them again. `customer_id` is who was, if anybody."""
+    marks = [
+        ExternalLink(
+            connection=known,
+            object_type=ERASED,
+            external_id=blind_index(one, context=_PEOPLE),
+            local_type=CUSTOMER,
+            local_id=customer_id,
+        )
+        for one in external_ids
+    ]
+    ExternalLink.objects.bulk_create(marks, ignore_conflicts=True)
+
+
+def is_buried(known: Connection, external_id: str) -> bool:
+    """Whether the person was erased."""
+    return buried_at(known, external_id) is not None
+
+
+def buried_at(known: Connection, external_id: str) -> datetime | None:
+    """When the person was erased; None when they were not."""
+    hashes = blind_indexes(external_id, context=_PEOPLE)
+    marks = ExternalLink.objects.filter(connection=known, object_type=ERASED, external_id__in=hashes)
+    return marks.order_by("created_at").values_list("created_at", flat=True).first()
+
+
+def linked_customers(known: Connection, *, after: int, limit: int) -> list[int]:
+    """Ids of customers that the account told of, in their order, erased ones left out."""
+    links = ExternalLink.objects.filter(connection=known, object_type=CUSTOMER, local_type=CUSTOMER)
+    there = Customer.objects.filter(pk__in=links.values("local_id"), pk__gt=after, erased_at__isnull=True)
+    return list(there.order_by("pk").values_list("pk", flat=True)[:limit])
+
+
+def _is_echo(link: ExternalLink, name: str, value: str, now: datetime) -> bool:
+    mark: Any = link.pushed.get(name)
+    if not mark or now - datetime.fromisoformat(mark[1]) > ECHO_FOR:
+        return False
+    return mark[0] in blind_indexes(value, context=_VALUES)

@@ -1,0 +1,304 @@
+"""Customers and orders of a shop, taken over from wherever they are told: webhooks, imports, an order's own customer.
+
+Of two tellings the newer one counts, and the same one again changes nothing. A field changes here only when it changed
+there, so what agents correct is not undone by a telling about something else; and what they changed after the shop did
+stays. Nobody is merged on a guess: an address joins only when the shop verified it, a number only when it is of one.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+import structlog
+
+from customers.enums import IdentitySource
+from customers.events import CustomerUpdated
+from customers.identity import email_indexes, normalised_email, phone_indexes
+from customers.models import Customer, ExternalIdentity, Order
+from customers.orders import OrderTold, record_order
+from customers.services import Identity, IdentityTaken, create_customer, identify_customer, update_customer
+from integrations import links
+from integrations.contract import Ignored
+from integrations.links import CUSTOMER
+from integrations.models import Connection, ExternalLink
+from integrations.shopify import mapping
+from integrations.shopify.mapping import CustomerTold
+from supportdesk.core.actor import Actor, ActorKind
+from supportdesk.core.models import Event
+
+ERASED, LOST = "the person was erased", "it is deleted there"
+OLDER, NOBODY, TEST = "older than what is known", "of nobody who is known", "a test order"
+PLAIN = ("name", "email", "phone", "address", "language")
+TOTALS_AT, DELTA_AT = "totals_at", "delta_at"
+
+log = structlog.get_logger("supportdesk.shopify")
+
+
+def take_customer(known: Connection, told: CustomerTold, *, received_at: datetime, by: Actor, now: datetime) -> bool:
+    """Whether anything here changed. Raises Ignored, for who was erased or is deleted there."""
+    _refuse_gone(known, told.external_id)
+    customer, is_new = _customer_of(told, by=by, now=now)
+    link = _link(known, told.external_id, customer)
+    at = told.told_at or received_at
+    is_newer = link.remote_updated_at is None or at > link.remote_updated_at
+    totals = _totals(told) if _may_count(link, at) else {}
+    values = (_plain(told) | _noted(told) if is_newer else {}) | totals
+    if not values:
+        return False
+    changed = is_new or _apply(customer, link, values, at=at, by=by, now=now)
+    links.learn(link, values)
+    if totals:
+        link.remote = {**link.remote, TOTALS_AT: at.isoformat()}
+    if is_newer:
+        link.remote_updated_at = at
+    link.save(update_fields=["remote", "remote_updated_at"])
+    return changed
+
+
+def take_order(
+    known: Connection,
+    told: OrderTold,
+    customer: CustomerTold | None,
+    *,
+    email: str | None,
+    by: Actor,
+    now: datetime,
+) -> bool:
+    """Whether anything here changed. A customer whom nobody knows is made; a guest is only who has the address already.
+
+    Raises Ignored.
+    """
+    if links.is_lost(known, "order", told.external_id):
+        raise Ignored(LOST)
+    owner = _owner(known, customer, email, by=by, now=now)
+    same = Order.objects.filter(source=told.source, external_id=told.external_id)
+    before = same.values_list("told_at", "customer_id").first()
+    record_order(customer_id=owner, told=told, by=by, now=now)
+    return same.values_list("told_at", "customer_id").first() != before
+
+
+def change_tags(
+    known: Connection, number: str, *, added: set[str], removed: set[str], at: datetime, by: Actor, now: datetime
+) -> None:
+    """Raises Ignored."""
+    customer, link = _known(known, number)
+    if not _is_after(link, TOTALS_AT, at):
+        raise Ignored(OLDER)
+    tags = set(mapping.tags_of(customer.attributes.get(mapping.TAGS, "")))
+    _count_delta(customer, link, {mapping.TAGS: _joined((tags | added) - removed)}, at=at, by=by, now=now)
+
+
+def take_totals(
+    known: Connection, number: str, totals: Mapping[str, str], *, at: datetime, by: Actor, now: datetime
+) -> None:
+    """What somebody spent, as the shop counts it. Raises Ignored."""
+    customer, link = _known(known, number)
+    if not (_is_after(link, TOTALS_AT, at) and _is_after(link, DELTA_AT, at)):
+        raise Ignored(OLDER)
+    _count_delta(customer, link, totals, at=at, by=by, now=now)
+
+
+def lose_customer(known: Connection, number: str) -> None:
+    """The shop has them no more; what we talked about stays, until it asks us to erase that."""
+    links.lose(known, CUSTOMER, number)
+
+
+def join_customers(known: Connection, kept: str, gone: str, *, by: Actor, now: datetime) -> None:
+    """The shop made one customer of two. Ours stay two where there are two: nobody's tickets move by themselves.
+
+    Raises Ignored.
+    """
+    _refuse_gone(known, kept)
+    theirs = {one.external_id: one.customer_id for one in _identities(kept, gone)}
+    if not theirs:
+        raise Ignored(NOBODY)
+    if kept not in theirs:
+        identity = Identity(source=IdentitySource.SHOPIFY, external_id=kept)
+        identify_customer(customer_id=theirs[gone], identity=identity, by=by, now=now)
+        was = links.link_to(known, CUSTOMER, gone, local_type=CUSTOMER, local_id=theirs[gone])
+        link = links.link_to(known, CUSTOMER, kept, local_type=CUSTOMER, local_id=theirs[gone])
+        link.remote = was.remote
+        link.save(update_fields=["remote"])
+    elif theirs.get(gone, theirs[kept]) != theirs[kept]:
+        log.warning("shopify merged customers who are two here", kept=theirs[kept], other=theirs[gone])
+    links.lose(known, CUSTOMER, gone)
+
+
+def _refuse_gone(known: Connection, number: str) -> None:
+    if links.is_buried(known, number):
+        raise Ignored(ERASED)
+    if links.is_lost(known, CUSTOMER, number):
+        raise Ignored(LOST)
+
+
+def _customer_of(told: CustomerTold, *, by: Actor, now: datetime) -> tuple[Customer, bool]:
+    """And whether they are new."""
+    identity = Identity(source=IdentitySource.SHOPIFY, external_id=told.external_id)
+    found = _identified(told.external_id) or _with_address(told) or _with_number(told)
+    if found is None:
+        return _made(told, identity, by=by, now=now), True
+    identify_customer(customer_id=found.pk, identity=identity, by=by, now=now)
+    return found, False
+
+
+def _made(told: CustomerTold, identity: Identity, *, by: Actor, now: datetime) -> Customer:
+    values: dict[str, Any] = {name: getattr(told, name) for name in ("email", "phone", "address")}
+    values |= {"name": told.name or _unnamed(told), "language": told.language or "", "identities": [identity]}
+    attributes = _stored({**_noted(told), **_totals(told)})
+    try:
+        return create_customer(**values, attributes=attributes, by=by, now=now)
+    except IdentityTaken as taken:
+        if "email" not in {error.field for error in taken.errors}:
+            raise
+    log.warning("a customer of shopify has an address that is another's here", shopify=told.external_id)
+    return create_customer(**{**values, "email": None}, attributes=attributes, by=by, now=now)
+
+
+def _identities(*numbers: str) -> Any:
+    return ExternalIdentity.objects.filter(source=IdentitySource.SHOPIFY, external_id__in=numbers)
+
+
+def _identified(number: str) -> Customer | None:
+    found = _identities(number).select_related("customer").first()
+    return found.customer if found else None
+
+
+def _with_address(told: CustomerTold) -> Customer | None:
+    if not (told.email and told.is_verified):
+        return None
+    return _by_email(told.email)
+
+
+def _by_email(email: str) -> Customer | None:
+    return Customer.objects.filter(email_index__in=email_indexes(normalised_email(email))).first()
+
+
+def _with_number(told: CustomerTold) -> Customer | None:
+    """Of one customer only, and not of one who writes from another address."""
+    if not told.phone:
+        return None
+    same = list(Customer.objects.filter(phone_index__in=phone_indexes(told.phone))[:2])
+    return same[0] if len(same) == 1 and not (told.email and same[0].email) else None
+
+
+def _unnamed(told: CustomerTold) -> str:
+    return f"Shopify customer {told.external_id}"
+
+
+def _link(known: Connection, number: str, customer: Customer) -> ExternalLink:
+    return links.link_to(known, CUSTOMER, number, local_type=CUSTOMER, local_id=customer.pk)
+
+
+def _known(known: Connection, number: str) -> tuple[Customer, ExternalLink]:
+    _refuse_gone(known, number)
+    customer = _identified(number)
+    if customer is None:
+        raise Ignored(NOBODY)
+    return customer, _link(known, number, customer)
+
+
+def _plain(told: CustomerTold) -> dict[str, str]:
+    return {name: value for name in PLAIN if (value := getattr(told, name)) is not None}
+
+
+def _noted(told: CustomerTold) -> dict[str, str]:
+    found = {mapping.NOTE: told.note, mapping.STATE: told.state}
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def _totals(told: CustomerTold) -> dict[str, str]:
+    """What webhooks do not tell."""
+    found = {
+        mapping.TAGS: None if told.tags is None else _joined(set(told.tags)),
+        mapping.SPENT: None if told.spent is None else str(told.spent),
+        mapping.CURRENCY: told.currency,
+        mapping.ORDERS: None if told.orders is None else str(told.orders),
+    }
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def _joined(tags: set[str]) -> str:
+    """As much as an attribute holds, whole tags."""
+    kept = ""
+    for tag in sorted(tags):
+        longer = f"{kept}, {tag}" if kept else tag
+        if len(longer) > mapping.MOST_TEXT:
+            break
+        kept = longer
+    return kept
+
+
+def _stored(values: Mapping[str, str]) -> dict[str, Any]:
+    """As attributes; what is empty is not there."""
+    found = {name: int(value) if name == mapping.ORDERS else value for name, value in values.items()}
+    return {name: value for name, value in found.items() if value != ""}
+
+
+def _may_count(link: ExternalLink, at: datetime) -> bool:
+    delta = link.remote.get(DELTA_AT)
+    return _is_after(link, TOTALS_AT, at) and (delta is None or at >= datetime.fromisoformat(delta))
+
+
+def _is_after(link: ExternalLink, name: str, at: datetime) -> bool:
+    held = link.remote.get(name)
+    return held is None or at > datetime.fromisoformat(held)
+
+
+def _count_delta(
+    customer: Customer, link: ExternalLink, values: Mapping[str, str], *, at: datetime, by: Actor, now: datetime
+) -> None:
+    _apply(customer, link, values, at=at, by=by, now=now)
+    links.learn(link, values)
+    link.remote = {**link.remote, DELTA_AT: at.isoformat()}
+    link.save(update_fields=["remote"])
+
+
+def _apply(
+    customer: Customer, link: ExternalLink, values: Mapping[str, str], *, at: datetime, by: Actor, now: datetime
+) -> bool:
+    """Sets what is news, and not older than what an agent did."""
+    ours = _changed_here(customer, since=at)
+    news = links.news(link, values, now=now)
+    if not link.remote:  # the first word of somebody whom we know better
+        news = {name for name in news if not getattr(customer, name, "")}
+    changes: dict[str, Any] = {name: values[name] for name in news & set(PLAIN) if name not in ours}
+    noted = {name: values[name] for name in news - set(PLAIN)}
+    if noted and "attributes" not in ours:
+        kept = {name: value for name, value in customer.attributes.items() if name not in noted}
+        changes["attributes"] = kept | _stored(noted)
+    if not changes:
+        return False
+    before = customer.version
+    try:
+        after = update_customer(customer_id=customer.pk, changes=changes, by=by, now=now)
+    except IdentityTaken:
+        log.warning("a customer of shopify has an address that is another's here", shopify=link.external_id)
+        changes.pop("email")
+        after = update_customer(customer_id=customer.pk, changes=changes, by=by, now=now)
+    return after.version != before
+
+
+def _changed_here(customer: Customer, *, since: datetime) -> set[str]:
+    """Names of fields that people changed since then."""
+    done = Event.objects.filter(subject_type=CustomerUpdated.subject_type, subject_id=customer.pk, at__gt=since)
+    told = done.filter(name=CustomerUpdated.name, actor_kind=ActorKind.PERSON).values_list("payload", flat=True)
+    return {name for payload in told for name in payload["fields"]}
+
+
+def _owner(known: Connection, customer: CustomerTold | None, email: str | None, *, by: Actor, now: datetime) -> int:
+    """Whose order it is. What an order tells of its customer is undated, and makes one but changes none."""
+    if customer is None:
+        found = _by_email(email) if email else None
+        if found is None:
+            raise Ignored(NOBODY)
+        return found.pk
+    _refuse_gone(known, customer.external_id)
+    there = _identified(customer.external_id)
+    if there is None:
+        there, is_new = _customer_of(replace(customer, note=None), by=by, now=now)
+        link = _link(known, customer.external_id, there)
+        if is_new:
+            links.learn(link, _plain(customer))
+            link.save(update_fields=["remote"])
+    return there.pk

@@ -1,0 +1,369 @@
+"""What a shop tells of its customers and orders, in whatever order, and what is left of it here."""
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.utils import timezone
+
+from agents.models import Agent
+from agents.selectors import actor_for
+from agents.tests.builders import SYSTEM, make_agent
+from customers.models import Customer, Order
+from customers.privacy import erase
+from customers.services import Identity, create_customer, update_customer
+from customers.tests.builders import make_customer
+from integrations import privacy, receipts
+from integrations.enums import ConnectionStatus, PrivacyRequest, ReceiptStatus
+from integrations.models import Connection, DataSubjectRequest, WebhookReceipt
+from integrations.shopify import mapping
+from integrations.shopify.sandbox import customer as customer_node
+from integrations.shopify.sandbox import order as order_node
+from integrations.tests.builders import make_connection, send_shopify
+from supportdesk.core.actor import Door
+
+pytestmark = pytest.mark.django_db
+BODIES: Mapping[str, Any] = json.loads(Path(__file__).with_name("shopify_bodies.json").read_text())
+AT = datetime(2026, 11, 20, 21, 2, 41, tzinfo=UTC)
+SEVEN = 8123456789012
+BIG = 812345678901234569
+
+
+@pytest.fixture
+def known() -> Connection:
+    return make_connection()
+
+
+def tell(known: Connection, topic: str, body: Any, **over: str) -> WebhookReceipt:
+    """What became of it."""
+    assert send_shopify(known, body, topic, **over).status_code == 202
+    receipts.work_off(limit=10)
+    return WebhookReceipt.objects.latest("pk")
+
+
+def robin(*, minutes: int = 0, **over: Any) -> dict[str, Any]:
+    """A customer as a webhook tells them, so many minutes after AT."""
+    at = (AT + timedelta(minutes=minutes)).isoformat()
+    base = {"id": 7, "first_name": "Robin", "last_name": "Example", "email": "robin@example.com", "phone": None}
+    return {**base, "verified_email": True, "state": "enabled", "note": "", "updated_at": at, **over}
+
+
+def of(number: int) -> Customer:
+    return Customer.objects.get(identities__source="shopify", identities__external_id=str(number))
+
+
+def person(agent: Agent) -> Any:
+    return actor_for(agent, led=frozenset(), origin=Door.ADMIN, request_id="")
+
+
+# Customers
+
+
+def test_a_customer_with_hardly_anything(known: Connection) -> None:
+    receipt = tell(known, "customers/update", BODIES["customer"])
+    found = of(SEVEN)
+    assert (receipt.status, found.name, found.email, found.phone) == ("done", "Zoë Nguyễn-Åberg", None, None)
+    assert found.address == "12 Rue de l'Église, Bât. C / 3ᵉ, 56270, Plœmeur, France"
+    assert found.attributes["shopify_note"].endswith("🍵")
+    tell(known, "customers/create", {"id": 8, "first_name": " ", "last_name": None, "email": "no address"})
+    assert (of(8).name, of(8).email) == ("Shopify customer 8", None)
+
+
+def test_older_loses_equal_is_nothing_new_and_undated_counts_as_it_came(known: Connection) -> None:
+    tell(known, "customers/update", robin(minutes=10, last_name="Ten"))
+    for minutes, name in ((9, "Nine"), (10, "Other")):
+        tell(known, "customers/update", robin(minutes=minutes, last_name=name))
+    assert (of(7).name, of(7).version) == ("Robin Ten", 1)
+    tell(known, "customers/update", robin(updated_at=None, last_name="Undated"))
+    assert of(7).name == "Robin Undated"
+
+
+def test_what_is_absent_or_null_empties_nothing(known: Connection) -> None:
+    tell(known, "customers/create", robin(phone="+12025550143", note="Likes tea", default_address={"city": "Lyon"}))
+    tell(known, "customers/update", {"id": 7, "updated_at": (AT + timedelta(hours=1)).isoformat(), "email": None})
+    found = of(7)
+    assert (found.name, found.email, found.phone, found.address) == (
+        "Robin Example",
+        "robin@example.com",
+        "+12025550143",
+        "Lyon",
+    )
+    assert found.attributes == {"shopify_note": "Likes tea", "shopify_state": "enabled"}
+    tell(known, "customers/disable", robin(minutes=120, state="disabled", note=None))
+    assert of(7).attributes == {"shopify_state": "disabled"}
+
+
+def test_what_an_agent_changed_later_or_the_shop_did_not_change_stays(known: Connection) -> None:
+    tell(known, "customers/create", robin())
+    agent = person(make_agent(role="admin"))
+    update_customer(
+        customer_id=of(7).pk, changes={"name": "R. Example", "phone": "+12025550199"}, by=agent, now=timezone.now()
+    )
+    tell(known, "customers/update", robin(minutes=5, note="x"))
+    assert (of(7).name, of(7).phone, of(7).attributes["shopify_note"]) == ("R. Example", "+12025550199", "x")
+    tell(known, "customers/update", robin(minutes=6, last_name="Older"))
+    assert of(7).name == "R. Example"
+    later = int((timezone.now() - AT).total_seconds() / 60) + 60
+    tell(known, "customers/update", robin(minutes=later, last_name="Newer"))
+    assert of(7).name == "Robin Newer"
+
+
+def test_only_a_verified_address_and_a_number_of_one_join(known: Connection) -> None:
+    ours = make_customer(email="Robin@Example.com")
+    tell(known, "customers/create", robin(verified_email=False))
+    assert (of(7).pk != ours.pk, of(7).email) == (True, None)
+    tell(known, "customers/create", robin(id=8))
+    tell(known, "customers/create", robin(id=9, email="ROBIN@example.com"))
+    assert of(8).pk == of(9).pk == ours.pk
+    by_phone = make_customer(phone="+12025550143")
+    tell(known, "customers/create", robin(id=10, email=None, phone="+1 202-555-0143"))
+    assert of(10).pk == by_phone.pk
+    make_customer(phone="+12025550143")
+    tell(known, "customers/create", robin(id=11, email=None, phone="+12025550143"))
+    assert of(11).pk not in {by_phone.pk, ours.pk}
+
+
+def test_tags_and_totals_come_as_changes_and_an_older_one_is_nothing(known: Connection) -> None:
+    tell(known, "customers/create", robin())
+    customer = {"customerId": "gid://shopify/Customer/7"}
+    at = [(AT + timedelta(minutes=number)).isoformat() for number in range(5)]
+    tell(known, "customer.tags_added", {**customer, "tags": ["vip", "öko"], "occurredAt": at[1]})
+    tell(known, "customer.tags_removed", {**customer, "tags": ["vip"], "occurredAt": at[2]})
+    spent = {"amountSpent": {"amount": "214.70", "currencyCode": "EUR"}, "numberOfOrders": 3, "occurredAt": at[3]}
+    tell(known, "customers/purchasing_summary", {**customer, **spent})
+    older = tell(known, "customers/purchasing_summary", {**customer, **spent, "numberOfOrders": 2, "occurredAt": at[0]})
+    assert of(7).attributes == {
+        "shopify_state": "enabled",
+        "shopify_tags": "öko",
+        "shopify_spent": "214.70",
+        "shopify_currency": "EUR",
+        "shopify_orders": 3,
+    }
+    assert (older.status, older.error) == ("ignored", "older than what is known")
+    assert tell(known, "customer.tags_added", {"customerId": "9", "tags": []}).status == "ignored"
+
+
+def test_a_deleted_customer_does_not_come_back_and_a_merged_one_is_who_was_kept(known: Connection) -> None:
+    for number in (7, 8):
+        tell(known, "customers/create", robin(id=number, email=None))
+    tell(known, "customers/delete", {"id": 7})
+    late = tell(known, "customers/update", robin(minutes=9, last_name="Late"))
+    assert (late.status, late.error, of(7).name) == ("ignored", "it is deleted there", "Robin Example")
+    merge = {"admin_graphql_api_customer_deleted_id": "gid://shopify/Customer/8", "status": "COMPLETED"}
+    tell(known, "customers/merge", {**merge, "admin_graphql_api_customer_kept_id": "gid://shopify/Customer/10"})
+    assert of(10).pk == of(8).pk
+    assert tell(known, "customers/update", robin(id=8, minutes=9)).status == "ignored"
+    tell(known, "customers/update", robin(id=10, minutes=9, last_name="Kept"))
+    assert of(10).name == "Robin Kept"
+
+
+# Orders
+
+
+def test_the_order_of_a_guest_at_the_counter_is_nobodys(known: Connection) -> None:
+    receipt = tell(known, "orders/create", BODIES["order"])
+    assert (receipt.status, receipt.error, Order.objects.count()) == ("ignored", "of nobody who is known", 0)
+
+
+def test_an_order_in_two_currencies_with_an_id_beyond_floats(known: Connection) -> None:
+    tell(known, "orders/create", {**BODIES["order"], **BODIES["with_customer"]})
+    order = Order.objects.get()
+    assert (order.external_id, order.customer_id, order.number) == (str(BIG), of(SEVEN).pk, "#CK-1042/EU")
+    assert (order.total, order.currency, order.payment) == (Decimal("69.90"), "EUR", "pending")
+    assert (order.fulfilment, order.cancelled_at) == ("unfulfilled", None)
+    assert order.ordered_at == datetime(2026, 11, 23, 4, 58, 57, tzinfo=UTC)
+    assert [(item["name"], item["quantity"], item["price"]) for item in order.items] == [
+        ("Théière „Bleue“ 🫖", 2, "15.00"),
+        ("Custom engraving", 1, "35.00"),
+    ]
+    assert [item["product_id"] for item in order.items] == ["9500000000001", None]
+
+
+def test_a_later_state_counts_and_what_it_leaves_out_stays(known: Connection) -> None:
+    order = {**BODIES["order"], **BODIES["with_customer"]}
+    tell(known, "orders/create", order)
+    late = {name: order[name] for name in ("id", "customer", "total_price", "currency", "created_at")}
+    tell(known, "orders/updated", {**late, "financial_status": "paid", "updated_at": "2026-11-23T00:07:30-05:00"})
+    tell(known, "orders/updated", {**late, "updated_at": "2026-11-23T00:08:30-05:00"})
+    tell(known, "orders/paid", {**order, "financial_status": "authorized"})  # older
+    found = Order.objects.get()
+    assert (found.payment, found.number, len(found.items)) == ("paid", "#CK-1042/EU", 2)
+    at = "2026-11-23T01:00:00-05:00"
+    tell(known, "orders/cancelled", {**late, "financial_status": "voided", "cancelled_at": at, "updated_at": at})
+    found.refresh_from_db()
+    assert (found.payment, found.cancelled_at) == ("voided", datetime(2026, 11, 23, 6, tzinfo=UTC))
+
+
+def test_every_number_of_a_split_shipment_and_none_of_a_cancelled_one(known: Connection) -> None:
+    parcels = [
+        {
+            "status": "success",
+            "tracking_company": "DHL",
+            "tracking_numbers": ["1", "2"],
+            "tracking_urls": ["https://x/1"],
+        },
+        {"status": "cancelled", "tracking_company": "UPS", "tracking_numbers": ["3"], "tracking_urls": []},
+        {"status": "success", "tracking_company": None, "tracking_number": "4", "tracking_url": "javascript:alert(1)"},
+    ]
+    order = {**BODIES["order"], **BODIES["with_customer"], "fulfillments": parcels, "fulfillment_status": "partial"}
+    tell(known, "orders/fulfilled", order)
+    found = Order.objects.get()
+    assert found.fulfilment == "partially_fulfilled"
+    assert [(one["carrier"], one["number"], one["url"]) for one in found.parcels] == [
+        ("DHL", "1", "https://x/1"),
+        ("DHL", "2", ""),
+        ("", "4", ""),
+    ]
+
+
+def test_a_deleted_order_is_gone_whatever_comes_late(known: Connection) -> None:
+    order = {**BODIES["order"], **BODIES["with_customer"]}
+    tell(known, "orders/create", order)
+    tell(known, "orders/delete", {"id": BIG})
+    late = tell(known, "orders/updated", {**order, "updated_at": "2026-12-01T00:00:00Z"})
+    assert (Order.objects.count(), late.status) == (0, "ignored")
+    assert tell(known, "orders/create", {**order, "id": 5, "test": True}).error == "a test order"
+
+
+def test_a_guest_with_an_address_that_is_known_is_that_customer(known: Connection) -> None:
+    ours = make_customer(email="guest@example.com")
+    tell(known, "orders/create", {**BODIES["order"], "contact_email": "Guest@example.com"})
+    assert Order.objects.get().customer_id == ours.pk
+
+
+def test_both_shapes_of_one_thing_are_one() -> None:
+    node = customer_node(
+        7, firstName="Zoë", note="x", state="ENABLED", defaultPhoneNumber={"phoneNumber": "+12025550143"}
+    )
+    told = mapping.customer_of_node(
+        {**node, "tags": ["b", "a,c", "b"], "amountSpent": {"amount": "214.70", "currencyCode": "EUR"}}
+    )
+    assert (told.external_id, told.name, told.phone, told.tags) == ("7", "Zoë Example 7", "+12025550143", ["a c", "b"])
+    assert (told.spent, told.currency, told.orders, told.state) == (Decimal("214.70"), "EUR", 0, "enabled")
+    order = order_node(
+        5,
+        customer_id=7,
+        fulfillments=[{"status": "SUCCESS", "trackingInfo": [{"company": "DHL", "number": "1", "url": None}]}],
+    )
+    found = mapping.order_of_node(order, received_at=AT)
+    assert (found.total, found.payment, found.fulfilment) == (Decimal("40.0"), "paid", "unfulfilled")
+    assert [(one.name, one.category, one.product_id) for one in found.items or ()] == [("Pot of tea", "Tea", "1")]
+    assert [parcel.number for parcel in found.parcels or ()] == ["1"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"id": 7.0},
+        {"id": True},
+        {"id": "7; drop"},
+        {},
+        {"id": 5, "total_price": "NaN", "currency": "EUR", "created_at": "2026-11-23T00:00:00Z"},
+        {"id": 5, "total_price": "1", "currency": "EURO", "created_at": "2026-11-23T00:00:00Z"},
+        {"id": 5, "total_price": "1", "currency": "EUR", "created_at": "yesterday"},
+    ],
+)
+def test_what_cannot_be_read_is_given_up_and_says_why(known: Connection, body: Any) -> None:
+    receipt = tell(known, "orders/create", body)
+    assert receipt.status == ReceiptStatus.DEAD
+    assert receipt.error in {"no id", "no total", "no currency", "no date"}
+
+
+# Privacy, and the app itself
+
+
+def about(number: int = 7, **over: Any) -> dict[str, Any]:
+    return {"shop_id": 1, "shop_domain": "", "customer": {"id": number, "email": None, "phone": None}, **over}
+
+
+def test_an_export_is_open_until_it_is_delivered_and_of_somebody_unknown_done(known: Connection) -> None:
+    tell(known, "customers/create", robin())
+    body = about(orders_requested=[1], data_request={"id": 99})
+    for _ in range(2):
+        tell(known, "customers/data_request", body)
+    request = DataSubjectRequest.objects.get()
+    assert (request.kind, request.subject, request.request_key) == (PrivacyRequest.EXPORT, "7", "99")
+    assert (request.due_at - request.received_at, request.completed_at) == (timedelta(days=30), None)
+    assert request.evidence == {"customer": of(7).pk, "known": True}
+    admin = person(make_agent(role="admin"))
+    assert privacy.delivered(request_id=request.pk, by=admin, now=timezone.now()).completed_at is not None
+    tell(known, "customers/data_request", about(8, data_request={"id": 100}))
+    assert DataSubjectRequest.objects.get(request_key="100").evidence == {"customer": None, "known": False}
+
+
+@pytest.mark.vuln
+def test_an_erased_person_does_not_come_back(known: Connection) -> None:
+    tell(known, "orders/create", {**BODIES["order"], "customer": robin(), "email": "robin@example.com"})
+    receipt = tell(known, "customers/redact", about(orders_to_redact=[BIG]))
+    customer = Customer.objects.get()
+    assert (receipt.status, receipt.raw_body, Order.objects.count()) == ("done", None, 0)
+    assert (customer.erased_at is not None, customer.email) == (True, None)
+    for topic, body in (
+        ("customers/update", robin(minutes=99)),
+        ("orders/updated", {**BODIES["order"], "id": 5, "customer": robin(), "email": "robin@example.com"}),
+        ("customer.tags_added", {"customerId": "gid://shopify/Customer/7", "tags": ["x"]}),
+    ):
+        late = tell(known, topic, body)
+        assert (late.status, late.error) == ("ignored", "the person was erased")
+    assert Customer.objects.count() == 1
+    tell(known, "customers/redact", about(8))
+    assert tell(known, "customers/create", robin(id=8)).error == "the person was erased"
+    assert DataSubjectRequest.objects.filter(completed_at__isnull=False).count() == 2
+    assert not WebhookReceipt.objects.filter(error="").exclude(status="done").exists()
+
+
+@pytest.mark.vuln
+def test_who_is_erased_here_does_not_come_back_from_there(known: Connection) -> None:
+    tell(known, "customers/create", robin())
+    erase(customer_id=of(7).pk, by=SYSTEM, now=timezone.now())
+    assert tell(known, "customers/update", robin(minutes=99)).error == "the person was erased"
+
+
+def test_a_shop_that_left_is_erased_but_for_whom_others_know(known: Connection) -> None:
+    for number in (7, 8):
+        tell(known, "customers/create", robin(id=number, email=f"{number}@example.com"))
+    create_customer(name="Ours", by=SYSTEM, now=timezone.now())
+    create_customer(
+        name="Both",
+        by=SYSTEM,
+        now=timezone.now(),
+        identities=[Identity(source="gorgias", external_id="1")],
+        email="b@example.com",
+    )
+    tell(known, "customers/create", robin(id=9, email="b@example.com"))
+    tell(known, "app/uninstalled", {"id": 1})
+    known.refresh_from_db()
+    assert (known.status, known.access_token) == (ConnectionStatus.UNINSTALLED, None)
+    tell(known, "shop/redact", {"shop_id": 1, "shop_domain": known.account_key})
+    assert privacy.work_off(now=timezone.now(), limit=1) == 1
+    assert privacy.work_off(now=timezone.now()) == 1
+    request = DataSubjectRequest.objects.get()
+    assert (request.evidence["erased"], request.evidence["known_elsewhere"]) == (2, 1)
+    assert request.completed_at is not None
+    assert sorted(Customer.objects.filter(erased_at__isnull=True).values_list("name", flat=True)) == ["Both", "Ours"]
+
+
+def test_a_shop_that_came_back_is_not_erased(known: Connection) -> None:
+    tell(known, "customers/create", robin())
+    for topic in ("app/uninstalled", "shop/redact"):
+        tell(
+            known,
+            topic,
+            {"id": 1, "shop_domain": known.account_key},
+            **{"X-Shopify-Triggered-At": "2026-01-01T00:00:00Z"},
+        )
+    known.refresh_from_db()
+    request = DataSubjectRequest.objects.get()
+    assert (known.status, request.evidence["erased"]) == (ConnectionStatus.ACTIVE, 0)
+    assert privacy.work_off(now=timezone.now()) == 0
+    assert of(7).erased_at is None
+
+
+def test_scopes_are_noted(known: Connection) -> None:
+    tell(known, "app/scopes_update", {"id": 1, "previous": ["a"], "current": ["read_customers"], "updated_at": None})
+    known.refresh_from_db()
+    assert known.scopes == ["read_customers"]
