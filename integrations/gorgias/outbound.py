@@ -134,6 +134,10 @@ def _post(turn: _Turn, kind: str, local_id: int, ours: str, made: Any) -> None:
             found = external_id(answer.get("id"))
         except Unreadable:
             return  # it is there, and will be known by its external id
+    _note_sent(turn, kind, local_id, found)
+
+
+def _note_sent(turn: _Turn, kind: str, local_id: int, found: str) -> None:
     given = {"local_type": kind, "local_id": local_id}
     ExternalLink.objects.get_or_create(connection=turn.known, object_type=MESSAGE, external_id=found, defaults=given)
 

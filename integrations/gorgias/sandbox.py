@@ -116,6 +116,7 @@ class Sandbox:
         self.lives = 0  # seconds of a token, as it is told
         self.asked_for_tokens: list[Mapping[str, str]] = []
         self.bounces = False  # what is mailed comes back
+        self.down: Scripted | None = None  # what everything is answered with, while it is
         self.meanwhile: Callable[[], object] | None = None  # happens once, after the next answer is made
         self._numbers, self._latest = count(first), 0.0
         self._times: list[float] = []
@@ -232,7 +233,7 @@ class Sandbox:
     def answer(self, method: str, path: str, given: Mapping[str, Any], query: Mapping[str, str]) -> Scripted:
         """What is answered, and the effect that it has."""
         with self.lock:
-            found = self._scripted(method, path)
+            found = self._scripted(method, path) or self.down
             good: Scripted | None = None
             if found is None or found.stores:
                 try:

@@ -44,6 +44,11 @@ CONTROLS = [
     ("same", "forget-keys", {"rows", "rounds_with_one_effect"}),
     ("alerts", "forget-keys", {"posts_of_one_breach", "told"}),
     ("alerts", "let-everybody", {"too_soon"}),
+    ("echo", "forget-marks", {"messages_here"}),
+    ("echo", "send-back", {"messages_there", "writes_afterwards"}),
+    ("partners", "impatient", {"calls_too_soon"}),
+    ("partners", "send-blindly", {"sent_twice"}),
+    ("partners", "give-up", {"given_up"}),
     ("tokens", "claim-nothing", {"renewals"}),
     ("tokens", "store-with-the-caller", {"renewals", "pairs_kept"}),
 ]

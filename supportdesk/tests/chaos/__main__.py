@@ -29,6 +29,8 @@ NAMES = (
     "webhooks",
     "same",
     "alerts",
+    "echo",
+    "partners",
     "tokens",
 )
 DRILLS = {name: f"supportdesk.tests.chaos.{name}.DRILL" for name in NAMES}
