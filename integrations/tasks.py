@@ -3,7 +3,7 @@
 from celery import shared_task
 from django.utils import timezone
 
-from integrations import privacy, receipts
+from integrations import jobs, privacy, receipts
 from integrations.enums import Provider
 from integrations.gorgias import polling, registration
 from integrations.models import Connection
@@ -59,3 +59,21 @@ def look_after_gorgias() -> None:
 def work_privacy() -> int:
     """Erases accounts that asked for it, some customers at a time, and tells of requests that are due."""
     return privacy.work_off(now=timezone.now())
+
+
+@shared_task(name="integrations.refresh_tokens")  # type: ignore[untyped-decorator]
+def refresh_tokens() -> int:
+    """Renews partners' tokens before they expire."""
+    return jobs.refresh_tokens(now=timezone.now())
+
+
+@shared_task(name="integrations.sync_shopify")  # type: ignore[untyped-decorator]
+def sync_shopify() -> int:
+    """Takes over what changed at shops, whatever their webhooks told."""
+    return jobs.sync_shopify(now=timezone.now())
+
+
+@shared_task(name="integrations.register_webhooks")  # type: ignore[untyped-decorator]
+def register_webhooks() -> int:
+    """Registers webhooks again that shops dropped."""
+    return jobs.register_webhooks(now=timezone.now())

@@ -11,6 +11,8 @@ ADVICE_EVERY = timedelta(minutes=1)
 DEADLINES_EVERY = timedelta(seconds=10)
 RECEIPTS_EVERY = timedelta(minutes=1)
 POLL_EVERY = timedelta(minutes=5)
+TOKENS_EVERY = timedelta(minutes=1)
+SHOPIFY_EVERY = timedelta(minutes=30)
 
 SCHEDULE: dict[str, dict[str, Any]] = {
     "relay deliveries": {
@@ -55,6 +57,17 @@ SCHEDULE: dict[str, dict[str, Any]] = {
         "options": {"expires": POLL_EVERY.total_seconds()},
     },
     "look after the calls of Gorgias": {"task": "integrations.look_after_gorgias", "schedule": timedelta(days=1)},
+    "renew tokens of partners": {
+        "task": "integrations.refresh_tokens",
+        "schedule": TOKENS_EVERY,
+        "options": {"expires": TOKENS_EVERY.total_seconds()},
+    },
+    "take over what changed at Shopify": {
+        "task": "integrations.sync_shopify",
+        "schedule": SHOPIFY_EVERY,
+        "options": {"expires": SHOPIFY_EVERY.total_seconds()},
+    },
+    "register webhooks again": {"task": "integrations.register_webhooks", "schedule": timedelta(days=1)},
     "work off requests about privacy": {"task": "integrations.work_privacy", "schedule": timedelta(minutes=10)},
     "prune receipts of webhooks": {"task": "integrations.prune_receipts", "schedule": timedelta(hours=1)},
     "prune deliveries": {"task": "core.prune_deliveries", "schedule": timedelta(hours=1)},

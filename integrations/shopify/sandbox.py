@@ -96,8 +96,7 @@ class Sandbox:
         self.deliveries: list[Delivery] = []
         self.points, self.points_at, self.most, self.restored = MOST_POINTS, time.monotonic(), MOST_POINTS, RESTORED
         self.told: Callable[[Delivery], None] = self.deliveries.append
-        self.server = ThreadingHTTPServer(("127.0.0.1", port), type("Handler", (_Handler,), {"sandbox": self}))
-        self.server.daemon_threads = True
+        self.server = _Server(("127.0.0.1", port), type("Handler", (_Handler,), {"sandbox": self}))
         self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
 
     def __enter__(self) -> "Sandbox":
@@ -407,6 +406,14 @@ def webhook_customer(node: Mapping[str, Any]) -> dict[str, Any]:
         "addresses": [],
         "currency": node["amountSpent"]["currencyCode"],
     }
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 64
+
+    def handle_error(self, *_: Any) -> None:
+        """Whoever asked is gone."""
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -49,6 +49,7 @@ CONTROLS = [
     ("partners", "impatient", {"calls_too_soon"}),
     ("partners", "send-blindly", {"sent_twice"}),
     ("partners", "give-up", {"given_up"}),
+    ("imports", "move-first", {"customers", "same_as_unbroken"}),
     ("tokens", "claim-nothing", {"renewals"}),
     ("tokens", "store-with-the-caller", {"renewals", "pairs_kept"}),
 ]

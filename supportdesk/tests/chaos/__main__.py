@@ -32,6 +32,7 @@ NAMES = (
     "echo",
     "partners",
     "tokens",
+    "imports",
 )
 DRILLS = {name: f"supportdesk.tests.chaos.{name}.DRILL" for name in NAMES}
 

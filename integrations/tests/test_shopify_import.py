@@ -1,0 +1,197 @@
+"""Importing a shop, by hand and by the clock; and keeping it telling us."""
+
+import os
+import signal
+from datetime import UTC, datetime, timedelta
+from io import StringIO
+from typing import Any
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.utils import timezone
+
+from customers.models import Customer, Order
+from integrations import jobs, syncing
+from integrations.models import Connection, ExternalLink, SyncCursor
+from integrations.shopify import client, subscriptions
+from integrations.shopify.sandbox import TOKEN, Sandbox, Scripted
+from integrations.tests.builders import SECRET, make_connection
+
+pytestmark = pytest.mark.django_db
+SCOPES = ["read_customers", "read_orders", "read_all_orders", "read_products", "read_customer_merge"]
+
+
+@pytest.fixture
+def known(shopify: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Connection:
+    monkeypatch.setattr(client, "FIRST", 0.01)
+    made = make_connection(changes={"access_token": TOKEN, "webhook_secret": SECRET})
+    Connection.objects.filter(pk=made.pk).update(scopes=SCOPES)
+    made.refresh_from_db()
+    return made
+
+
+def run(resource: str, *options: str) -> str:
+    out = StringIO()
+    call_command("import_shopify", resource, *options, stdout=out, stderr=out)
+    return out.getvalue()
+
+
+def test_customers_orders_and_products_are_there_and_again_changes_nothing(shopify: Sandbox, known: Connection) -> None:
+    for number in range(1, 31):
+        shopify.add_customer(number, tags=["vip"] if number == 3 else [])
+        shopify.add_order(number, customer_id=number)
+        shopify.add_product(number)
+    shopify.add_order(99)  # at the counter, of nobody
+    assert "customers: 30 seen, 30 written, 0 left as they are, 0 refused." in run("customers", "--batch-size", "7")
+    assert "orders: 31 seen, 30 written, 1 left as they are" in run("orders")
+    assert "products: 30 seen, 30 written" in run("products")
+    third = Customer.objects.get(identities__external_id="3")
+    assert (third.email, third.attributes["shopify_tags"]) == ("robin.3@example.com", "vip")
+    assert Order.objects.get(customer=third).items[0]["category"] == "Tea"
+    assert ExternalLink.objects.get(object_type="product", external_id="3").remote["title"] == "Pot of tea 3"
+    versions = sorted(Customer.objects.values_list("pk", "version"))
+    assert "30 seen, 0 written, 30 left as they are" in run("customers", "--restart")
+    assert sorted(Customer.objects.values_list("pk", "version")) == versions
+
+
+def test_an_order_before_its_customer_makes_them(shopify: Sandbox, known: Connection) -> None:
+    shopify.add_customer(7)
+    shopify.add_order(1, customer_id=7)
+    run("orders")
+    run("customers")
+    assert Customer.objects.get(orders__external_id="1").identities.get().external_id == "7"
+
+
+def test_options_say_how_much_and_what_is_wrong_with_them(shopify: Sandbox, known: Connection) -> None:
+    for number in range(1, 11):
+        shopify.add_customer(number)
+    assert "3 seen" in run("customers", "--dry-run", "--limit", "3")
+    assert (Customer.objects.count(), SyncCursor.objects.get().cursor) == (0, "")
+    told = run("customers", "--limit", "3")
+    assert f"Go on with: manage.py import_shopify customers --connection {known.pk} --resume" in told
+    assert "2 seen, 0 written, 2 left" in run("customers", "--limit", "2", "--restart")
+    since = datetime(2026, 9, 1, 0, 9, tzinfo=UTC).isoformat()
+    assert "2 seen, 2 written" in run("customers", "--restart", "--since", since)
+    for options in (["--since", "soon"], ["--limit", "0"], ["--batch-size", "251"], ["--connection", "999999"]):
+        with pytest.raises(CommandError, match=options[0].strip("-").replace("-", ".")):
+            run("customers", *options)
+    with pytest.raises(CommandError):
+        run("customers", "--resume", "--restart")
+
+
+def test_what_the_app_may_not_read_is_said_before(shopify: Sandbox, known: Connection) -> None:
+    Connection.objects.update(scopes=["read_orders"])
+    with pytest.raises(CommandError, match="connect it again with read_customers"):
+        run("customers")
+    assert "only orders of the last 60 days" in run("orders")
+
+
+def test_another_run_is_named_and_its_exit_code_says_so(known: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
+    def held(*_: Any, **__: Any) -> None:
+        raise syncing.Held("customers of this connection is taken over by host:7:1.")
+
+    monkeypatch.setattr(syncing, "run", held)
+    with pytest.raises(SystemExit) as ended:
+        run("customers")
+    assert ended.value.code == 75
+
+
+def test_ctrl_c_ends_the_page_and_says_how_to_go_on(shopify: Sandbox, known: Connection, monkeypatch: Any) -> None:
+    for number in range(1, 11):
+        shopify.add_customer(number)
+    good = shopify._page
+
+    def interrupt(name: str, given: Any) -> Any:
+        if not given.get("after"):
+            os.kill(os.getpid(), signal.SIGINT)
+        return good(name, given)
+
+    monkeypatch.setattr(shopify, "_page", interrupt)
+    with pytest.raises(SystemExit) as ended:
+        run("customers", "--batch-size", "4")
+    assert (ended.value.code, Customer.objects.count()) == (130, 4)
+    assert "10 seen, 10 written" in run("customers", "--batch-size", "4")
+
+
+def test_too_many_bad_records_end_with_one_and_a_partner_that_is_away_too(shopify: Sandbox, known: Connection) -> None:
+    for number in range(1, 8):
+        shopify.add_order(number, customer_id=number, totalPriceSet=None, currentTotalPriceSet=None)
+    with pytest.raises(CommandError, match="Too much was refused"):
+        run("orders")
+    assert {one["error"] for one in SyncCursor.objects.get().failures} == {"no total"}
+    shopify.script("ProductsCount", *[Scripted(403, {"errors": "x"})])
+    with pytest.raises(CommandError, match="forbidden"):
+        run("products")
+
+
+def test_a_token_that_is_refused_in_the_middle_ends_nothing_but_the_connection(
+    shopify: Sandbox, known: Connection
+) -> None:
+    for number in range(1, 11):
+        shopify.add_customer(number)
+    run("customers", "--limit", "4")
+    shopify.access.clear()
+    with pytest.raises(CommandError, match="not_connected"):
+        run("customers")
+    shopify.access.add(TOKEN)
+    Connection.objects.update(status="active")
+    assert "10 seen, 10 written" in run("customers")
+
+
+def test_what_we_may_not_read_keeps_what_is_known(shopify: Sandbox, known: Connection) -> None:
+    shopify.add_customer(7, defaultPhoneNumber={"phoneNumber": "+12025550143"})
+    run("customers")
+    later = (timezone.now() + timedelta(hours=1)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    node = shopify.customers["7"] | {"defaultEmailAddress": None, "defaultPhoneNumber": None, "updatedAt": later}
+    errors = [{"path": ["customers", "nodes", 0, "defaultEmailAddress"], "extensions": {"code": "ACCESS_DENIED"}}]
+    page = {"customers": {"nodes": [node], "pageInfo": {"hasNextPage": False, "endCursor": None}}}
+    shopify.script("Customers", Scripted(200, {"data": page, "errors": errors}))
+    run("customers")
+    found = Customer.objects.get()
+    assert (found.email, found.phone) == ("robin.7@example.com", "+12025550143")
+
+
+def test_by_the_clock_what_changed_is_taken_over_of_what_was_taken_over_once(
+    shopify: Sandbox, known: Connection
+) -> None:
+    shopify.add_customer(7)
+    assert jobs.sync_shopify(now=timezone.now()) == 0
+    assert shopify.asked == []
+    run("customers")
+    shopify.add_customer(8, updatedAt="2026-11-01T00:00:00Z")
+    assert jobs.sync_shopify(now=timezone.now()) == 1
+    assert jobs.sync_shopify(now=timezone.now()) == 0
+    assert Customer.objects.count() == 2
+    known.refresh_from_db()
+    assert known.last_ok_at is not None
+
+
+def test_every_topic_that_the_scopes_allow_is_registered_and_again_when_it_was_dropped(
+    shopify: Sandbox, known: Connection
+) -> None:
+    out = StringIO()
+    call_command("integration_register_webhooks", stdout=out)
+    assert "CUSTOMERS_MERGE, ORDERS_CREATE" in out.getvalue()
+    assert len(shopify.subscriptions) == len(subscriptions.wanted(known)) == 18
+    assert {one["uri"] for one in shopify.subscriptions.values()} == {subscriptions.address(known)}
+    shopify.subscriptions.popitem()
+    shopify.subscriptions["x"] = {"topic": "CUSTOMERS_CREATE", "uri": "https://elsewhere.example"}
+    found = subscriptions.look(known)
+    assert (found.missing, found.elsewhere) == (["APP_SCOPES_UPDATE"], 1)
+    assert jobs.register_webhooks(now=timezone.now()) == 1
+    Connection.objects.update(scopes=["read_products"])
+    known.refresh_from_db()
+    assert subscriptions.wanted(known) == ["PRODUCTS_UPDATE", "APP_UNINSTALLED", "APP_SCOPES_UPDATE"]
+    shopify.script("Subscriptions", Scripted(403, {"errors": "x"}))
+    with pytest.raises(CommandError):
+        call_command("integration_register_webhooks", stdout=out, stderr=out)
+
+
+@pytest.mark.django_db(transaction=True, databases=["default", "tokens"])
+def test_tokens_are_renewed_before_anybody_needs_them(shopify: Sandbox, known: Connection) -> None:
+    token, again = shopify.pair()
+    for minutes, renewed in ((8, 0), (6, 1)):
+        at = timezone.now() + timedelta(minutes=minutes)
+        Connection.objects.filter(pk=known.pk).update(access_token=token, refresh_token=again, expires_at=at)
+        assert jobs.refresh_tokens(now=timezone.now()) == renewed
+    assert len(shopify.of("token")) == 1
