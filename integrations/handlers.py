@@ -10,8 +10,8 @@ from supportdesk.core.actor import Actor
 
 def erase_receipts(event: CustomerErased, *, by: Actor, at: datetime) -> None:
     receipts.erase(customer_id=event.subject_id, now=at)
-    taking.forget(customer_id=event.subject_id)
 
 
 def bury_links(event: CustomerErased, *, by: Actor, at: datetime) -> None:
     links.bury(event.subject_id)
+    taking.forget(customer_id=event.subject_id)

@@ -113,8 +113,14 @@ def bury_ids(known: Connection, external_ids: Iterable[str], *, customer_id: int
 
 def is_buried(known: Connection, external_id: str) -> bool:
     """Whether the person was erased."""
+    return buried_at(known, external_id) is not None
+
+
+def buried_at(known: Connection, external_id: str) -> datetime | None:
+    """When the person was erased; None when they were not."""
     hashes = blind_indexes(external_id, context=_PEOPLE)
-    return ExternalLink.objects.filter(connection=known, object_type=ERASED, external_id__in=hashes).exists()
+    marks = ExternalLink.objects.filter(connection=known, object_type=ERASED, external_id__in=hashes)
+    return marks.order_by("created_at").values_list("created_at", flat=True).first()
 
 
 def linked_customers(known: Connection, *, after: int, limit: int) -> list[int]:

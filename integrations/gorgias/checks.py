@@ -35,7 +35,7 @@ def findings(known: Connection, *, now: datetime) -> Iterator[Finding]:
         f"{word} {', '.join(triggers)}" for word, triggers in (("not called for", missing), ("off", off)) if triggers
     )
     yield Finding(what="calls to us", is_fine=not told, detail=told or f"all {len(TRIGGERS)} triggers")
-    row = SyncCursor.objects.filter(connection=known, resource=polling.TICKETS.resource).first()
+    row = SyncCursor.objects.filter(connection=known, resource=polling.CHANGES.resource).first()
     last = row.last_full_at if row is not None else None
     is_late = last is None or now - last > LATE
     yield Finding(what="last look", is_fine=not is_late, detail=f"{last:%Y-%m-%d %H:%M} UTC" if last else "none so far")

@@ -26,7 +26,7 @@ from integrations.models import Connection, ExternalLink
 from integrations.reading import Unreadable, external_id
 from supportdesk.core.actor import Door, system
 from supportdesk.core.delivery import Later
-from tickets.enums import Sender
+from tickets.enums import Priority, Sender
 from tickets.models import Message, Note, Ticket
 from tickets.models.ticket import MAX_TAGS
 from tickets.services import conversation
@@ -134,6 +134,10 @@ def _post(turn: _Turn, kind: str, local_id: int, ours: str, made: Any) -> None:
             found = external_id(answer.get("id"))
         except Unreadable:
             return  # it is there, and will be known by its external id
+    _note_sent(turn, kind, local_id, found)
+
+
+def _note_sent(turn: _Turn, kind: str, local_id: int, found: str) -> None:
     given = {"local_type": kind, "local_id": local_id}
     ExternalLink.objects.get_or_create(connection=turn.known, object_type=MESSAGE, external_id=found, defaults=given)
 
@@ -217,7 +221,7 @@ def _differing(turn: _Turn, ticket: Ticket, link: ExternalLink, names: frozenset
     def change(**given: Any) -> Any:
         return lambda: client.change_ticket(turn.known, turn.there, given, left=turn.left)
 
-    status, priority = mapping.status_there(ticket.status), mapping.PRIORITIES_THERE[mapping.Priority(ticket.priority)]
+    status, priority = mapping.status_there(ticket.status), mapping.PRIORITIES_THERE[Priority(ticket.priority)]
     if "status" in names and status != base.get("status"):
         found["status"] = (status, change(status=status))
     if "priority" in names and base.get("priority") in mapping.PRIORITIES and priority != base["priority"]:

@@ -17,7 +17,7 @@ from django.db import transaction
 
 from customers.enums import IdentitySource
 from customers.models import ExternalIdentity
-from integrations import connections, syncing
+from integrations import connections, links, syncing
 from integrations.gorgias import client, mapping, people, taking
 from integrations.gorgias.client import Down, Refused
 from integrations.gorgias.names import TICKET
@@ -39,11 +39,11 @@ log = structlog.get_logger("supportdesk.gorgias")
 
 def poll(known: Connection, *, now: datetime) -> syncing.Progress | None:
     """Takes over what changed since the last poll, or since the connection was made; None when it came to nothing."""
-    row = SyncCursor.objects.filter(connection=known, resource=TICKETS.resource).first()
+    row = SyncCursor.objects.filter(connection=known, resource=CHANGES.resource).first()
     first = row is None or (row.watermark is None and not row.cursor)
     try:
         limits, since = Limits(seconds=RUN), known.connected_at if first else None
-        progress = syncing.run(known, TICKETS, by=BY, since=since, limits=limits)
+        progress = syncing.run(known, CHANGES, by=BY, since=since, limits=limits)
         if progress.ended:
             _look_once_more(known, now=now)
     except Held:
@@ -62,7 +62,7 @@ def poll(known: Connection, *, now: datetime) -> syncing.Progress | None:
 
 
 def _look_once_more(known: Connection, *, now: datetime) -> None:
-    row = SyncCursor.objects.get(connection=known, resource=TICKETS.resource)
+    row = SyncCursor.objects.get(connection=known, resource=CHANGES.resource)
     for raw in _tickets(known, Asked(since=row.watermark, after="", size=SIZE)).records:
         with suppress(*BAD), transaction.atomic():
             _write_ticket(known, raw, BY, now)
@@ -114,8 +114,8 @@ def _in_full(known: Connection, row: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def _seen(known: Connection, ids: list[str]) -> dict[str, datetime | None]:
     """How new what we have of each ticket is."""
-    links = ExternalLink.objects.filter(connection=known, object_type=TICKET, external_id__in=ids)
-    return dict(links.values_list("external_id", "remote_updated_at"))
+    found = ExternalLink.objects.filter(connection=known, object_type=TICKET, external_id__in=ids)
+    return dict(found.values_list("external_id", "remote_updated_at"))
 
 
 def _key(raw: Mapping[str, Any]) -> tuple[str, datetime]:
@@ -143,6 +143,8 @@ def _write_customer(known: Connection, raw: Mapping[str, Any], by: Actor, now: d
     person = mapping.person(raw)
     if person is None:
         raise Unreadable("no id")
+    if links.is_buried(known, person.id):
+        return False
     if ExternalIdentity.objects.filter(source=IdentitySource.GORGIAS, external_id=person.id).exists():
         return False
     people.customer_of(person, by=by, now=now)
@@ -150,6 +152,6 @@ def _write_customer(known: Connection, raw: Mapping[str, Any], by: Actor, now: d
 
 
 TICKETS = Source(resource="tickets", page=_tickets, key=_key, write=_write_ticket, newest_first=True, size=SIZE)
-HISTORY = replace(TICKETS, resource="history")  # its place is not the poll's
+CHANGES = replace(TICKETS, resource="changes")  # the poll's place is not the import's
 CUSTOMERS = Source(resource="customers", page=_customers, key=_key, write=_write_customer, newest_first=True)
-IMPORTS = {"tickets": HISTORY, "customers": CUSTOMERS}
+SOURCES = {"tickets": TICKETS, "customers": CUSTOMERS}

@@ -116,6 +116,7 @@ class Sandbox:
         self.lives = 0  # seconds of a token, as it is told
         self.asked_for_tokens: list[Mapping[str, str]] = []
         self.bounces = False  # what is mailed comes back
+        self.down: Scripted | None = None  # what everything is answered with, while it is
         self.meanwhile: Callable[[], object] | None = None  # happens once, after the next answer is made
         self._numbers, self._latest = count(first), 0.0
         self._times: list[float] = []
@@ -141,7 +142,7 @@ class Sandbox:
     # What people do there
 
     def add_user(self, email: str, name: str) -> dict[str, Any]:
-        user = {"id": next(self._numbers), "email": email, "name": name, "created_datetime": self.now()}
+        user: dict[str, Any] = {"id": next(self._numbers), "email": email, "name": name, "created_datetime": self.now()}
         self.users[user["id"]] = user
         return user
 
@@ -232,7 +233,7 @@ class Sandbox:
     def answer(self, method: str, path: str, given: Mapping[str, Any], query: Mapping[str, str]) -> Scripted:
         """What is answered, and the effect that it has."""
         with self.lock:
-            found = self._scripted(method, path)
+            found = self._scripted(method, path) or self.down
             good: Scripted | None = None
             if found is None or found.stores:
                 try:
@@ -392,7 +393,7 @@ class Sandbox:
             if given["channel"] == "email" and (source.get("from") or {}).get("address") != ADDRESS:
                 raise _Wrong(400, "The sending address is not connected.")
         sender = given.get("sender") or {"id": self.me["id"]}
-        message = self._add(ticket, {**given, "sender": self.users.get(sender.get("id"), self.me)})
+        message = self._add(ticket, {**given, "sender": self.users.get(int(sender.get("id") or 0), self.me)})
         if public and given["from_agent"] and not given.get("sent_datetime"):
             self.mailed.append(message)
             if self.bounces:

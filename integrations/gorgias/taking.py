@@ -16,6 +16,7 @@ import structlog
 from django.db import connection as database
 from django.db import transaction
 
+from integrations import links
 from integrations.gorgias import mapping, people
 from integrations.gorgias.mapping import Said
 from integrations.gorgias.names import MAIL, MESSAGE, NOTE, OURS, SOURCE, TICKET
@@ -24,7 +25,7 @@ from supportdesk.core.actor import Actor, Door
 from supportdesk.core.crypto import blind_indexes
 from supportdesk.core.errors import DomainError
 from supportdesk.core.models import Event
-from tickets.enums import Sender, Status
+from tickets.enums import Priority, Sender, Status
 from tickets.models import Message, Note, Ticket
 from tickets.services import assignment, conversation, lifecycle
 from tickets.status import DONE
@@ -69,6 +70,8 @@ def take(known: Connection, remote: mapping.Ticket, *, by: Actor, now: datetime)
         link = link_of(known, remote.id)
         if link is None and remote.hidden:
             return Taken.HIDDEN
+        if link is None and _is_of_erased(known, remote):
+            return Taken.ERASED
         outcome = Taken.NEW if link is None else Taken.MERGED
         merge = _found(known, remote, link, by=by, now=now) if link else _opened(known, remote, by=by, now=now)
         if merge.ticket.customer.erased_at is not None:
@@ -100,6 +103,12 @@ def forget(*, customer_id: int) -> None:
     ExternalLink.objects.filter(local_type=TICKET, local_id__in=theirs).update(remote={}, pushed={})
 
 
+def _is_of_erased(known: Connection, remote: mapping.Ticket) -> bool:
+    """Whether it was begun by somebody who was erased since. Who writes again after that is somebody new."""
+    erased_at = None if remote.customer is None else links.buried_at(known, remote.customer.id)
+    return erased_at is not None and remote.created_at <= erased_at
+
+
 def _is_older(link: ExternalLink, remote: mapping.Ticket) -> bool:
     """Than what was taken over already, or than what we wrote there."""
     wrote = mapping.instant(link.remote.get("written"))
@@ -129,7 +138,7 @@ def _opened(known: Connection, remote: mapping.Ticket, *, by: Actor, now: dateti
             customer=people.customer_of(remote.customer, by=by, now=now),
             subject=remote.subject,
             description=first.body if first else NOBODY_WROTE,
-            priority=mapping.PRIORITIES.get(remote.priority, mapping.Priority.NORMAL),
+            priority=mapping.PRIORITIES.get(remote.priority, Priority.NORMAL),
             channel=remote.channel,
             tags=mapping.room_for(mapping.tags_here(remote.tags)),
             source=SOURCE,
@@ -154,8 +163,8 @@ def _opened(known: Connection, remote: mapping.Ticket, *, by: Actor, now: dateti
 
 
 def _hear(merge: _Merge) -> None:
-    links = ExternalLink.objects.filter(connection=merge.known, object_type=MESSAGE)
-    linked = {link.external_id: link for link in links.filter(external_id__in=[one.id for one in merge.remote.said])}
+    known = ExternalLink.objects.filter(connection=merge.known, object_type=MESSAGE)
+    linked = {link.external_id: link for link in known.filter(external_id__in=[one.id for one in merge.remote.said])}
     for said in merge.remote.said:
         link = linked.get(said.id) or _write(merge, said)
         if link is not None and said.failed_at is not None and said.public and said.from_agent:
@@ -271,8 +280,8 @@ def _mail_key(merge: _Merge, said: Said) -> str:
 def _same_mail(merge: _Merge, said: Said) -> ExternalLink | None:
     if not said.mail_id:
         return None
-    links = ExternalLink.objects.filter(connection=merge.known, object_type=MAIL)
-    return links.filter(external_id=_mail_key(merge, said)).first()
+    known = ExternalLink.objects.filter(connection=merge.known, object_type=MAIL)
+    return known.filter(external_id=_mail_key(merge, said)).first()
 
 
 def _mailed(merge: _Merge, said: Said, kind: str, pk: int) -> None:

@@ -19,7 +19,7 @@ from integrations import syncing
 from integrations.enums import ConnectionStatus, Provider
 from integrations.models import Connection
 from integrations.syncing import Held, Limits, Source
-from supportdesk.core.actor import Door, system
+from supportdesk.core.actor import Actor, Door, system
 from supportdesk.core.http import GatewayError
 
 FAULT, HELD, INTERRUPTED = 1, 75, 130
@@ -35,6 +35,10 @@ class SyncCommand(BaseCommand):
     provider: ClassVar[Provider]
     sources: ClassVar[Mapping[str, Source]]
     most: ClassVar[int]  # records of a page
+
+    def actor(self) -> Actor:
+        """Whose writes they are."""
+        return system(f"import_{self.provider}", origin=Door(self.provider))
 
     def notes(self, known: Connection, resource: str) -> Iterable[str]:
         """What an operator must know before. Raises CommandError for what cannot be done."""
@@ -79,7 +83,7 @@ class SyncCommand(BaseCommand):
             found = syncing.run(
                 known,
                 source,
-                by=system(f"import_{self.provider}", origin=Door(self.provider)),
+                by=self.actor(),
                 since=since,
                 restart=options["restart"],
                 size=options["batch_size"],

@@ -1,5 +1,6 @@
 """Looking at Gorgias without being called, everything once, and what an administrator is told of the connection."""
 
+from dataclasses import replace
 from datetime import timedelta
 from io import StringIO
 from typing import Any
@@ -8,10 +9,9 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
-from agents.tests.builders import SYSTEM
 from customers.models import Customer
 from integrations import doctor, tasks
-from integrations.gorgias import client, polling, registration
+from integrations.gorgias import client, polling
 from integrations.gorgias.sandbox import Sandbox, Scripted
 from integrations.models import Connection, ExternalLink, SyncCursor
 from integrations.tests.builders import GorgiasDesk
@@ -19,6 +19,7 @@ from supportdesk.core.models import Delivery, Event
 from tickets.models import Message, Ticket
 
 pytestmark = pytest.mark.django_db
+CLOCKS = "Tickets whose clocks began: 1."
 
 
 @pytest.fixture
@@ -60,8 +61,7 @@ def test_what_nobody_told_us_is_found(desk: GorgiasDesk) -> None:
 
 
 def test_a_poll_ends_after_a_whole_page_that_is_older(desk: GorgiasDesk, monkeypatch: pytest.MonkeyPatch) -> None:
-    source = polling.replace(polling.TICKETS, size=2)
-    monkeypatch.setattr(polling, "TICKETS", source)
+    monkeypatch.setattr(polling, "CHANGES", replace(polling.CHANGES, size=2))
     known = tickets(desk, 7)
     old = (timezone.now() - timedelta(hours=1)).isoformat()
     for pk in known[:6]:
@@ -73,7 +73,7 @@ def test_a_poll_ends_after_a_whole_page_that_is_older(desk: GorgiasDesk, monkeyp
 def test_a_ticket_that_moves_while_pages_are_read_is_not_lost(
     desk: GorgiasDesk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(polling, "TICKETS", polling.replace(polling.TICKETS, size=2))
+    monkeypatch.setattr(polling, "CHANGES", replace(polling.CHANGES, size=2))
     known = tickets(desk, 6)
     desk.there.meanwhile = lambda: desk.there.say(known[0], "I write while you read")
     poll(desk)
@@ -111,10 +111,11 @@ def test_history_is_taken_over_and_starts_nothing(desk: GorgiasDesk) -> None:
     desk.there.say(open_one, "We look", user=desk.there.me)
     desk.there.change(closed, status="closed")
     desk.there.calls.clear()
-    assert run("tickets", "--dry-run") == "2 seen: 2 taken over, 0 as they were."
+    assert run("tickets", "--dry-run").endswith("tickets: 2 seen, 2 written, 0 left as they are, 0 refused.")
     assert not Ticket.objects.exists()
-    assert run("tickets", "--limit", "1") == "1 seen: 1 taken over, 0 as they were; there is more."
-    assert run("tickets", "--activate") == "2 seen: 2 taken over, 0 as they were.\nClocks begun: 1."
+    again = f"Go on with: manage.py import_gorgias tickets --connection {desk.known.pk} --resume"
+    assert run("tickets", "--limit", "1").endswith(f"Not at its end. {again}")
+    assert run("tickets", "--activate").endswith("2 seen, 2 written, 0 left as they are, 0 refused.\n" + CLOCKS)
     assert (desk.ticket(open_one).status, desk.ticket(closed).status) == ("open", "resolved")
     assert desk.ticket(open_one).last_position == 2
     assert set(Event.objects.filter(subject_type="ticket").values_list("origin", flat=True)) == {"import"}
@@ -122,16 +123,16 @@ def test_history_is_taken_over_and_starts_nothing(desk: GorgiasDesk) -> None:
     desk.there.say(open_one, "Thanks")
     desk.arrive()
     assert desk.ticket(open_one).last_position == 3  # from then on it is as any other
-    assert run("tickets", "--restart") == "2 seen: 0 taken over, 2 as they were."
+    assert run("tickets", "--restart") == "tickets: 2 seen, 0 written, 2 left as they are, 0 refused."
 
 
 def test_customers_are_taken_over_once(desk: GorgiasDesk) -> None:
     desk.there.add_customer("zoe@example.com", name="Zoë")
     desk.there.add_customer(None)
     desk.there.customers[desk.there.add_customer("x@example.com")["id"]]["id"] = None
-    assert run("customers") == "3 seen: 2 taken over, 0 as they were, 1 bad."
+    assert run("customers").startswith("customers: 3 seen, 2 written, 0 left as they are, 1 refused.")
     assert sorted(Customer.objects.values_list("name", flat=True)) == ["Unnamed customer", "Zoë"]
-    assert run("customers", "--restart").startswith("3 seen: 0 taken over, 2 as they were")
+    assert run("customers", "--restart").startswith("customers: 3 seen, 0 written, 2 left as they are, 1 refused.")
 
 
 @pytest.mark.parametrize(
@@ -139,7 +140,7 @@ def test_customers_are_taken_over_once(desk: GorgiasDesk) -> None:
     [
         (["tickets", "--since", "yesterday"], "--since"),
         (["tickets", "--limit", "0"], "--limit"),
-        (["tickets", "--connection", "99999"], "Name one active connection"),
+        (["tickets", "--connection", "99999"], "There is no such connection"),
     ],
 )
 def test_what_a_run_is_given_is_looked_at(desk: GorgiasDesk, given: list[str], told: str) -> None:
@@ -151,9 +152,9 @@ def test_what_a_run_is_given_is_looked_at(desk: GorgiasDesk, given: list[str], t
 def test_a_gorgias_that_is_down_is_told_and_the_run_goes_on_later(desk: GorgiasDesk) -> None:
     tickets(desk, 1)
     desk.there.script("GET", "/api/tickets", *[Scripted(status=502, body="<html>")] * 3)
-    with pytest.raises(CommandError, match="Gorgias: http 502"):
+    with pytest.raises(CommandError, match=r"http 502\)\. Go on with"):
         run("tickets")
-    assert run("tickets") == "1 seen: 1 taken over, 0 as they were."
+    assert run("tickets") == "tickets: 1 seen, 1 written, 0 left as they are, 0 refused."
 
 
 def test_the_doctor_says_what_is_wrong(desk: GorgiasDesk) -> None:
@@ -165,7 +166,9 @@ def test_the_doctor_says_what_is_wrong(desk: GorgiasDesk) -> None:
     triggers = "ticket-created, ticket-updated, ticket-message-created, ticket-message-failed"
     rest = "ticket-assignment-updated, ticket-status-updated"
     assert faults() == [f"calls to us: not called for {triggers}, {rest}", "last look: none so far"]
-    registration.register(desk.known, by=SYSTEM, now=timezone.now())
+    out = StringIO()
+    call_command("integration_register_webhooks", "--provider", "gorgias", stdout=out)
+    assert out.getvalue() == f"{desk.known}: {triggers}, {rest}\n"
     polling.poll(desk.known, now=timezone.now())
     assert faults() == []
     next(iter(desk.there.integrations.values()))["deactivated_datetime"] = "2026-11-20T00:00:00"

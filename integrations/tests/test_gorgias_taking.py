@@ -283,6 +283,19 @@ def test_an_erased_customer_is_not_told_again(desk: GorgiasDesk) -> None:
     assert WebhookReceipt.objects.latest("pk").error == "the person was erased"
 
 
+def test_who_was_erased_comes_back_with_nothing_from_before(desk: GorgiasDesk) -> None:
+    person = desk.there.add_customer("zoe@example.com")
+    before = int(desk.there.open_ticket(person, "Long ago")["id"])
+    desk.there.calls.clear()
+    customer = desk.ticket(opened(desk, customer=person)).customer
+    privacy.erase(customer_id=customer.pk, by=SYSTEM, now=timezone.now())
+    desk.there.change(before, priority="low")
+    desk.arrive()
+    assert not ExternalLink.objects.filter(object_type="ticket", external_id=str(before)).exists()
+    after = desk.ticket(opened(desk, "Somebody new", customer=person))
+    assert (after.customer_id != customer.pk, after.customer.email) == (True, "zoe@example.com")
+
+
 def test_a_ticket_that_is_gone_is_left_and_one_that_cannot_be_looked_at_waits(desk: GorgiasDesk) -> None:
     send_gorgias(
         desk.known, json.dumps({"event": "ticket-updated", "ticket_id": "7", "updated": "x", "message_id": ""})

@@ -29,6 +29,8 @@ NAMES = (
     "webhooks",
     "same",
     "alerts",
+    "echo",
+    "partners",
     "tokens",
     "imports",
 )
