@@ -122,6 +122,8 @@ def take_grant(
             raise NotFound
         for name, value in values.items():
             setattr(known, name, value)
+        if provider == Provider.GORGIAS:
+            known.api_key = None  # else it would go on being shown instead
         known.token_version += 1
         known.connected_at = now  # an account that left and came back is another one to who asks us to erase it
         known.last_error, known.last_error_at = "", None

@@ -16,7 +16,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
-from django.db import DataError, OperationalError, connection, transaction
+from celery.exceptions import SoftTimeLimitExceeded
+from django.db import DataError, InterfaceError, OperationalError, connection, transaction
 from django.utils import timezone
 
 from integrations.enums import SyncPhase
@@ -32,6 +33,8 @@ FAILURES_KEPT = 50
 WRITE_TRIES = 3  # of a page that met a rival
 
 BAD = (DomainError, Unreadable, DataError, ValueError, TypeError, KeyError, ArithmeticError)
+# What tells nothing of the record: the page is taken over again.
+_PASSING = (OperationalError, InterfaceError, SoftTimeLimitExceeded)
 log = structlog.get_logger("supportdesk.syncing")
 
 
@@ -243,7 +246,8 @@ def _is_last(state: _Run, page: Page) -> bool:
         return True
     if not state.source.newest_first or since is None:
         return False
-    return all(at < since for at, _ in _keys(state, page))
+    keys = list(_keys(state, page))
+    return bool(keys) and all(at < since for at, _ in keys)
 
 
 def _write(state: _Run, page: Page, *, ended: bool) -> None:
@@ -273,7 +277,11 @@ def _take(state: _Run, page: Page) -> None:
         try:
             with transaction.atomic():
                 changed = state.source.write(state.known, record, state.by, now)
-        except BAD as problem:
+        except _PASSING:
+            raise
+        except Exception as problem:  # one record must not keep back all that come after it
+            if not isinstance(problem, BAD):
+                log.exception("a record could not be taken over", resource=row.resource, connection=row.connection_id)
             row.failed += 1
             row.failures = [*row.failures, _failure(state, record, problem)][-FAILURES_KEPT:]
         else:

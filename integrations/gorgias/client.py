@@ -24,7 +24,7 @@ PAGE = 100
 LIMIT = 8 * 1024 * 1024  # bytes of an answer
 DEFAULT_PAUSE = 20.0  # seconds after a 429 that does not say for how long
 BUSY = 1.0  # seconds until a place is free
-OF_THE_ACCOUNT = frozenset({401, 402, 403, 423})
+OF_THE_ACCOUNT = frozenset({401, 402, 423})  # 403 is of what was asked: a ticket, or a scope
 
 
 class Down(http.Unavailable):
@@ -143,13 +143,15 @@ def _ask(
 
 
 def _attempt(known: Connection, method: str, url: str, given: Mapping[str, Any], *, left: float) -> Mapping[str, Any]:
+    if left <= 0.0:  # it went while a token was renewed
+        raise Down("timeout")
     breaker = pace.breaker_of(known.pk)
     admitted = breaker.admit(lease=max(left, 1.0))
     if admitted.verdict not in {Verdict.PASS, Verdict.PROBE}:
         raise Down(admitted.verdict.value, retry_after=admitted.wait or BUSY)
     failed = True
     try:
-        answer = http.call(method, url, **given, connect=CONNECT, read=READ, left=max(left, 0.001), limit=LIMIT)
+        answer = http.call(method, url, **given, connect=CONNECT, read=READ, left=left, limit=LIMIT)
         failed = answer.status >= 500
     except http.Timeout:
         raise Down("timeout", sent=True) from None

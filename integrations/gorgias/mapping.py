@@ -17,7 +17,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from html.parser import HTMLParser
+from html import unescape
 from typing import Any
 
 from integrations.reading import Unreadable, external_id
@@ -46,10 +46,15 @@ CHANNELS: Mapping[str, Channel] = {
     "help-center": Channel.WEB,
 }
 FAMILIES = ("facebook", "instagram", "twitter", "whatsapp", "tiktok", "yotpo")  # social
+MAX_HTML = 200_000  # characters that are looked at
 MAX_BODY, MAX_SUBJECT, MAX_NAME, MAX_ERROR = 65_536, 300, 200, 300
 NO_SUBJECT, NO_NAME = "(no subject)", "Unnamed customer"
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029]")
 _SPACE = re.compile(r"\s+")
+_DECLARATION = re.compile(r"<[!?][^<>]*>?")
+_TAG = re.compile(r"""<(?P<end>/?)(?P<name>[A-Za-z][A-Za-z0-9]*)(?:[^<>"']|"[^"<]*"|'[^'<]*')*>""")
+BREAKS = frozenset({"br", "p", "div", "li", "tr", "blockquote", "h1", "h2", "h3", "h4", "ul", "ol", "table"})
+HIDDEN = frozenset({"script", "style", "head", "title"})
 _WORD = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
 
 
@@ -205,12 +210,34 @@ def line(value: Any, most: int) -> str:
 
 
 def text_of(html: str) -> str:
-    """What a reader would see of it, without a tag, a script or a style."""
-    reader = _Text()
-    reader.feed(html)
-    reader.close()
-    lines = (_SPACE.sub(" ", one).strip() for one in "".join(reader.parts).split("\n"))
+    """What a reader would see of it, without a tag, a script or a style. In one pass, whatever it is."""
+    clean, at, hidden = _without_comments(html[:MAX_HTML]), 0, ""
+    parts: list[str] = []
+    for tag in _TAG.finditer(clean):
+        parts.append("" if hidden else unescape(clean[at : tag.start()]))
+        at, name = tag.end(), tag["name"].lower()
+        if name in BREAKS:
+            parts.append("\n")
+        if name in HIDDEN and not tag["end"]:
+            hidden = hidden or name
+        elif name == hidden:
+            hidden = ""
+    parts.append("" if hidden else unescape(clean[at:]))
+    lines = (_SPACE.sub(" ", one).strip() for one in "".join(parts).split("\n"))
     return "\n".join(one for one in lines if one)
+
+
+def _without_comments(html: str) -> str:
+    parts, rest = [], html
+    while True:
+        before, found, after = rest.partition("<!--")
+        parts.append(before)
+        if not found:
+            break
+        _, found, rest = after.partition("-->")
+        if not found:
+            break
+    return _DECLARATION.sub("", "".join(parts))
 
 
 def _said(raw: Mapping[str, Any]) -> Said | None:
@@ -281,28 +308,3 @@ def _shopify(value: Any) -> list[str]:
             if isinstance(bought, Mapping) and (pk := _id(bought.get("id"))):
                 found.append(pk)
     return found
-
-
-class _Text(HTMLParser):
-    BREAKS = frozenset({"br", "p", "div", "li", "tr", "blockquote", "h1", "h2", "h3", "h4", "ul", "ol", "table"})
-    HIDDEN = frozenset({"script", "style", "head", "title"})
-
-    def __init__(self) -> None:
-        super().__init__(convert_charrefs=True)
-        self.parts: list[str] = []
-        self.hidden = 0
-
-    def handle_starttag(self, tag: str, attrs: Any) -> None:
-        self.hidden += tag in self.HIDDEN
-        if tag in self.BREAKS:
-            self.parts.append("\n")
-
-    def handle_endtag(self, tag: str) -> None:
-        if tag in self.HIDDEN:
-            self.hidden = max(0, self.hidden - 1)
-        if tag in self.BREAKS:
-            self.parts.append("\n")
-
-    def handle_data(self, data: str) -> None:
-        if not self.hidden:
-            self.parts.append(data)

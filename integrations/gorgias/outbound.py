@@ -33,6 +33,7 @@ from tickets.services import conversation
 
 SECONDS = 11.0  # for all calls of one delivery, which ends within its lease
 MOST, IN, REST = 20, timedelta(minutes=10), timedelta(hours=1)  # operations on a ticket, before it rests
+MOST_FOLLOWED = 5  # tickets that follow one on another
 DOUBT = 20.0  # seconds until what may have been posted is looked for
 SOONEST, LATEST = 5.0, 300.0  # seconds until a Gorgias that is down is asked again
 KEPT_FOR = timedelta(hours=24)  # what could not be sent by then is told to the agents instead
@@ -52,6 +53,7 @@ class _Turn:
     at: datetime
     now: datetime
     end: float  # monotonic
+    given_up: bool  # the account was not to be asked for too long
 
     @property
     def left(self) -> float:
@@ -71,6 +73,9 @@ def send_message(*, message_id: int, at: datetime, now: datetime) -> None:
     if message.ticket.customer.erased_at is not None:
         return
     what = f"message {message.position}"
+    if turn.given_up:
+        _give_up(message.ticket_id, what, now=now)
+        return
     with _Failures(turn, message.ticket_id, what):
         _post(turn, MESSAGE, message_id, mark("msg", message_id), lambda remote: _reply(turn, remote, message))
         files = message.attachments.count()
@@ -86,6 +91,9 @@ def send_note(*, note_id: int, at: datetime, now: datetime) -> None:
         return
     if note.ticket.customer.erased_at is not None:
         return
+    if turn.given_up:
+        _give_up(note.ticket_id, "a note", now=now)
+        return
     with _Failures(turn, note.ticket_id, "a note"):
         _post(turn, NOTE, note_id, mark("note", note_id), lambda remote: _remarked(turn, note))
 
@@ -93,7 +101,7 @@ def send_note(*, note_id: int, at: datetime, now: datetime) -> None:
 def send_fields(*, ticket_id: int, names: Iterable[str], at: datetime, now: datetime) -> None:
     """Has the fields there be as they are here, where that differs from what was last seen there. Raises Later."""
     turn, wanted = _turn(ticket_id, at=at, now=now), frozenset(names)
-    if turn is None:
+    if turn is None or turn.given_up or turn.link.local_id != ticket_id:
         return
     ticket = Ticket.objects.select_related("customer", "assignee").get(pk=ticket_id)
     if ticket.customer.erased_at is not None:
@@ -251,15 +259,31 @@ def _retagged(turn: _Turn, ticket: Ticket, theirs: list[str]) -> dict[str, tuple
 
 
 def _turn(ticket_id: int, *, at: datetime, now: datetime) -> _Turn | None:
-    """None where the ticket is not at Gorgias. Raises Later while the connection is not active."""
-    links = ExternalLink.objects.filter(local_type=TICKET, local_id=ticket_id, object_type=TICKET)
-    link = links.filter(connection__provider=Provider.GORGIAS).select_related("connection").order_by("-pk").first()
-    if link is None or link.connection.status == ConnectionStatus.UNINSTALLED:
+    """None where the ticket is not at Gorgias. Raises Later while the connection is not active, for as long as it may
+    become so; nothing is asked of Gorgias before.
+    """
+    link = _link_of(ticket_id)
+    if link is None:
         return None
-    if link.connection.status != ConnectionStatus.ACTIVE and now - at < KEPT_FOR:
+    status = link.connection.status
+    may_become = status != ConnectionStatus.UNINSTALLED and now - at < KEPT_FOR
+    if status != ConnectionStatus.ACTIVE and may_become:
         raise Later(LATEST)
     end = time.monotonic() + SECONDS
-    return _Turn(known=link.connection, link=link, at=at, now=now, end=end)
+    given_up = status != ConnectionStatus.ACTIVE
+    return _Turn(known=link.connection, link=link, at=at, now=now, end=end, given_up=given_up)
+
+
+def _link_of(ticket_id: int) -> ExternalLink | None:
+    """Also when the ticket there is a follow-up of this one by now: its customer wrote before we could."""
+    links = ExternalLink.objects.filter(object_type=TICKET, connection__provider=Provider.GORGIAS)
+    links = links.filter(local_type=TICKET).select_related("connection").order_by("-pk")
+    ids = [ticket_id]
+    for _ in range(MOST_FOLLOWED):
+        if (found := links.filter(local_id__in=ids).first()) is not None:
+            return found
+        ids = list(Ticket.objects.filter(follow_up_of__in=ids).values_list("pk", flat=True))
+    return None
 
 
 def _is_there(turn: _Turn, kind: str, local_id: int) -> bool:
@@ -374,6 +398,11 @@ class _Failures:
         OPERATIONS.labels("refused").inc()
         if self.what:
             _remark(self.ticket_id, f"Not sent to Gorgias: {self.what}, because {why}.", now=self.turn.now)
+
+
+def _give_up(ticket_id: int, what: str, *, now: datetime) -> None:
+    OPERATIONS.labels("refused").inc()
+    _remark(ticket_id, f"Not sent to Gorgias: {what}, because the desk is not connected to it.", now=now)
 
 
 def _remark(ticket_id: int, body: str, *, now: datetime) -> None:

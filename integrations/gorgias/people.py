@@ -20,8 +20,10 @@ from integrations.gorgias.mapping import Person, User
 from integrations.gorgias.names import USER
 from integrations.models import Connection, ExternalLink
 from supportdesk.core.actor import Actor, Door
+from supportdesk.core.asking import Asking
 from supportdesk.core.errors import InvalidInput
 
+asking = Asking("gorgias")
 UNKNOWN_FOR = 600  # seconds in which an agent who has no user there is not looked for again
 
 
@@ -66,14 +68,14 @@ def user_of(known: Connection, agent: Agent, *, left: float) -> str:
     if found := links.filter(local_id=agent.pk).values_list("external_id", flat=True).first():
         return found
     unknown = f"gorgias:{known.pk}:no-user:{agent.pk}"
-    if cache.get(unknown):
+    if asking.ask(lambda: cache.get(unknown)):
         return ""
     for row in client.every(known, "users", left=left):
         user = mapping.user(row)
         if user is not None and user.email.casefold() == agent.email.casefold():
             _remember(known, user.id, agent)
             return user.id
-    cache.set(unknown, True, UNKNOWN_FOR)
+    asking.ask(lambda: cache.set(unknown, True, UNKNOWN_FOR))
     return ""
 
 
@@ -86,7 +88,7 @@ def _known(person: Person, email: str | None, phone: str | None) -> Iterator[Cus
         yield from Customer.objects.filter(email_index__in=email_indexes(normalised_email(email)))[:1]
     if phone:
         same = list(Customer.objects.filter(phone_index__in=phone_indexes(phone))[:2])
-        yield from same if len(same) == 1 else []
+        yield from same if len(same) == 1 and not (email and same[0].email) else []  # who writes from elsewhere
 
 
 def _sound_email(text: str) -> str | None:

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 import structlog
@@ -28,8 +29,11 @@ from integrations.syncing import BAD, Asked, DeadCursor, Held, Limits, Page, Sou
 from supportdesk.core.actor import Actor, Door, system
 
 SECONDS = 30.0  # for one request, with what the limit makes it wait
-RUN = 40.0  # seconds of one poll, which ends within its task; the next one goes on
+RUN = 20.0  # seconds after which a poll begins no other page; the next one goes on
+POLL_SIZE, POLL_SECONDS = 4, 5.0  # tickets to a page, and seconds for each: together less than the rest of its task
 SIZE = 20  # tickets to a page, each of which may be a request
+REFUSED = "\0refused"  # no name of theirs: why a ticket could not be read
+MOST_AGAIN = 5
 NEWEST = "updated_datetime:desc"
 BY = system("integrations.gorgias", origin=Door.GORGIAS)
 IMPORTER = system("integrations.gorgias", origin=Door.IMPORT)
@@ -42,6 +46,8 @@ def poll(known: Connection, *, now: datetime) -> syncing.Progress | None:
     row = SyncCursor.objects.filter(connection=known, resource=CHANGES.resource).first()
     first = row is None or (row.watermark is None and not row.cursor)
     try:
+        if row is not None:
+            _try_again(known, row, now=now)
         limits, since = Limits(seconds=RUN), known.connected_at if first else None
         progress = syncing.run(known, CHANGES, by=BY, since=since, limits=limits)
         if progress.ended:
@@ -61,6 +67,18 @@ def poll(known: Connection, *, now: datetime) -> syncing.Progress | None:
     return progress
 
 
+def _try_again(known: Connection, row: SyncCursor, *, now: datetime) -> None:
+    """What the last poll could not take over is asked for once more: it may have met a rival. Then it is told."""
+    for failure in row.failures[-MOST_AGAIN:]:
+        try:
+            with transaction.atomic():
+                _write_ticket(known, client.ticket(known, str(failure["id"]), left=POLL_SECONDS), BY, now)
+        except (*BAD, Refused) as problem:
+            log.error(
+                "a ticket of gorgias is not here", connection=known.pk, ticket=failure["id"], why=str(problem)[:60]
+            )
+
+
 def _look_once_more(known: Connection, *, now: datetime) -> None:
     row = SyncCursor.objects.get(connection=known, resource=CHANGES.resource)
     for raw in _tickets(known, Asked(since=row.watermark, after="", size=SIZE)).records:
@@ -68,24 +86,24 @@ def _look_once_more(known: Connection, *, now: datetime) -> None:
             _write_ticket(known, raw, BY, now)
 
 
-def _tickets(known: Connection, asked: Asked) -> Page:
+def _tickets(known: Connection, asked: Asked, *, seconds: float = SECONDS) -> Page:
     """A page of the list; those of which it says something new, as they are in full."""
-    found = _page(known, "tickets", asked)
+    found = _page(known, "tickets", asked, seconds=seconds)
     rows = [row for row in found.rows if _key_or_none(row)]
     seen = _seen(known, [str(_key(row)[0]) for row in rows])
-    records = [row if _is_known(row, asked, seen) else _in_full(known, row) for row in rows]
+    records = [row if _is_known(row, asked, seen) else _in_full(known, row, seconds=seconds) for row in rows]
     return Page(records=records, after=found.after)
 
 
 def _customers(known: Connection, asked: Asked) -> Page:
-    found = _page(known, "customers", asked)
+    found = _page(known, "customers", asked, seconds=SECONDS)
     return Page(records=found.rows, after=found.after)
 
 
-def _page(known: Connection, kind: str, asked: Asked) -> client.Page:
+def _page(known: Connection, kind: str, asked: Asked, *, seconds: float) -> client.Page:
     try:
         return client.page(
-            known, kind, left=SECONDS, after=asked.after, limit=str(min(asked.size, client.PAGE)), order_by=NEWEST
+            known, kind, left=seconds, after=asked.after, limit=str(min(asked.size, client.PAGE)), order_by=NEWEST
         )
     except Refused as refused:
         if asked.after and refused.status in {400, 404, 410}:
@@ -103,13 +121,15 @@ def _is_known(row: Mapping[str, Any], asked: Asked, seen: Mapping[str, datetime 
     return known_at is not None and at <= known_at
 
 
-def _in_full(known: Connection, row: Mapping[str, Any]) -> Mapping[str, Any]:
+def _in_full(known: Connection, row: Mapping[str, Any], *, seconds: float) -> Mapping[str, Any]:
     try:
-        return client.ticket(known, _key(row)[0], left=SECONDS)
+        return client.ticket(known, _key(row)[0], left=seconds)
     except Refused as refused:
         if refused.status == 404:
             return row  # it went while we looked
-        raise
+        if refused.of_the_account:
+            raise
+        return {**row, REFUSED: refused.reason}  # of this one only
 
 
 def _seen(known: Connection, ids: list[str]) -> dict[str, datetime | None]:
@@ -133,6 +153,8 @@ def _key_or_none(raw: Mapping[str, Any]) -> tuple[str, datetime] | None:
 
 
 def _write_ticket(known: Connection, raw: Mapping[str, Any], by: Actor, now: datetime) -> bool:
+    if REFUSED in raw:
+        raise Unreadable(raw[REFUSED])
     if "messages" not in raw:
         return False
     return taking.take(known, mapping.ticket(raw), by=by, now=now) in {Taken.NEW, Taken.MERGED}
@@ -152,6 +174,8 @@ def _write_customer(known: Connection, raw: Mapping[str, Any], by: Actor, now: d
 
 
 TICKETS = Source(resource="tickets", page=_tickets, key=_key, write=_write_ticket, newest_first=True, size=SIZE)
-CHANGES = replace(TICKETS, resource="changes")  # the poll's place is not the import's
+CHANGES = replace(  # the poll's place is not the import's, and its pages must end in a minute
+    TICKETS, resource="changes", page=partial(_tickets, seconds=POLL_SECONDS), size=POLL_SIZE
+)
 CUSTOMERS = Source(resource="customers", page=_customers, key=_key, write=_write_customer, newest_first=True)
 SOURCES = {"tickets": TICKETS, "customers": CUSTOMERS}
