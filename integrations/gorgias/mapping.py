@@ -50,6 +50,7 @@ MAX_BODY, MAX_SUBJECT, MAX_NAME, MAX_ERROR = 65_536, 300, 200, 300
 NO_SUBJECT, NO_NAME = "(no subject)", "Unnamed customer"
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029]")
 _SPACE = re.compile(r"\s+")
+_MAIL = re.compile(r"[^\s<>@]{1,64}@[^\s<>@]{1,255}")
 _WORD = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
 
 
@@ -233,7 +234,7 @@ def _said(raw: Mapping[str, Any]) -> Said | None:
         at=at,
         mail_id=line(named.get("message-id"), 1_000),
         failed_at=instant(raw.get("failed_datetime")),
-        error=line(failure.get("error"), MAX_ERROR) if isinstance(failure, Mapping) else "",
+        error=_MAIL.sub("[address]", line(failure.get("error"), MAX_ERROR)) if isinstance(failure, Mapping) else "",
         raw=raw,
     )
 
