@@ -27,9 +27,9 @@ from integrations.reading import Unreadable, external_id
 from integrations.syncing import BAD, Asked, DeadCursor, Held, Limits, Page, Source
 from supportdesk.core.actor import Actor, Door, system
 
-SECONDS = 30.0  # for one request, with what the limit makes it wait
-RUN = 40.0  # seconds of one poll, which ends within its task; the next one goes on
-SIZE = 20  # tickets to a page, each of which may be a request
+SECONDS = 20.0  # for one request, with what the limit makes it wait
+RUN = 25.0  # seconds of one poll, which ends within its task; the next one goes on
+SIZE = 10  # tickets to a page, each of which may be a request
 NEWEST = "updated_datetime:desc"
 BY = system("integrations.gorgias", origin=Door.GORGIAS)
 IMPORTER = system("integrations.gorgias", origin=Door.IMPORT)
