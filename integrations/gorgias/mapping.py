@@ -55,6 +55,7 @@ _DECLARATION = re.compile(r"<[!?][^<>]*>?")
 _TAG = re.compile(r"""<(?P<end>/?)(?P<name>[A-Za-z][A-Za-z0-9]*)(?:[^<>"']|"[^"<]*"|'[^'<]*')*>""")
 BREAKS = frozenset({"br", "p", "div", "li", "tr", "blockquote", "h1", "h2", "h3", "h4", "ul", "ol", "table"})
 HIDDEN = frozenset({"script", "style", "head", "title"})
+_MAIL = re.compile(r"[^\s<>@]{1,64}@[^\s<>@]{1,255}")
 _WORD = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
 
 
@@ -260,7 +261,7 @@ def _said(raw: Mapping[str, Any]) -> Said | None:
         at=at,
         mail_id=line(named.get("message-id"), 1_000),
         failed_at=instant(raw.get("failed_datetime")),
-        error=line(failure.get("error"), MAX_ERROR) if isinstance(failure, Mapping) else "",
+        error=_MAIL.sub("[address]", line(failure.get("error"), MAX_ERROR)) if isinstance(failure, Mapping) else "",
         raw=raw,
     )
 

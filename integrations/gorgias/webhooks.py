@@ -25,7 +25,7 @@ CONTEXT = "context"  # a body made by their `{{context}}`, which names no trigge
 _TRIGGER = re.compile(r"[a-z-]{1,64}")
 _IDS = ("ticket_id", "message_id", "updated")
 
-SECONDS = 45.0  # for one look at a ticket, with all tries; less than the lease of who looks
+SECONDS = 25.0  # for one look at a ticket, with all tries: the last of a task ends within it
 
 
 def fetch(job: Job) -> mapping.Ticket:

@@ -16,10 +16,11 @@ from integrations.enums import Provider
 from integrations.gorgias import client, registration
 from integrations.gorgias.client import Down, Refused
 from integrations.gorgias.names import TRIGGERS
-from integrations.gorgias.sandbox import CLIENT_ID, CLIENT_SECRET, REFRESH, Sandbox, Scripted
+from integrations.gorgias.sandbox import CLIENT_ID, CLIENT_SECRET, EMAIL, REFRESH, Sandbox, Scripted
 from integrations.models import Connection
 from integrations.providers import AUTHORIZATIONS
 from integrations.tests.builders import SECRET, make_connection, path_of, send
+from supportdesk.core.errors import InvalidInput
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "tokens"])
 LEFT = 5.0
@@ -112,6 +113,17 @@ def test_a_signature_is_asked_for_where_the_settings_name_it(
         headers = {"X-Webhook-Token": SECRET, "X-Signature-Of-Theirs": given}
         assert send(path_of(known), raw, headers).status_code == status
     assert send(path_of(known), raw, {"X-Signature-Of-Theirs": good}).status_code == 401
+
+
+def test_a_key_is_good_with_the_address_of_its_user_only(settings: Any) -> None:
+    with pytest.raises(InvalidInput) as wrong:
+        make_connection(Provider.GORGIAS, changes={"webhook_secret": SECRET, "email": "nobody", "api_key": "key"})
+    assert wrong.value.errors[0].field == "email"
+    known = make_connection(Provider.GORGIAS, active=False, changes={"webhook_secret": SECRET, "api_key": "key"})
+    with pytest.raises(connections.NotReady, match="e-mail address with an API key"):
+        connections.activate(connection_id=known.pk, by=SYSTEM, now=timezone.now())
+    connections.update(connection_id=known.pk, changes={"email": EMAIL}, by=SYSTEM, now=timezone.now())
+    assert connections.activate(connection_id=known.pk, by=SYSTEM, now=timezone.now()).status == "active"
 
 
 def test_each_trigger_calls_us_once_it_is_registered(gorgias: Sandbox) -> None:

@@ -1,4 +1,4 @@
-"""Takes over tickets with what was said on them, or customers, of an account of Gorgias; see docs/integrations.md."""
+"""Takes over tickets with all that was said on them, or customers, of a Gorgias account; see docs/integrations.md."""
 
 from argparse import ArgumentParser
 from typing import Any, ClassVar

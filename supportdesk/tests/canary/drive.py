@@ -25,7 +25,19 @@ from customers.orders import OrderItem, record_order
 from customers.tests.orders import told
 from integrations import receipts
 from integrations.enums import Provider
-from integrations.tests.builders import CHANGES, encoded, make_connection, path_of, send, send_gorgias, shopify_headers
+from integrations.gorgias import polling
+from integrations.gorgias.sandbox import Sandbox as Gorgias
+from integrations.gorgias.sandbox import Scripted
+from integrations.tests.builders import (
+    CHANGES,
+    GorgiasDesk,
+    encoded,
+    make_connection,
+    path_of,
+    send,
+    send_gorgias,
+    shopify_headers,
+)
 from sla.tests.builders import minutes, raise_due
 from supportdesk.celery import app
 from supportdesk.core import delivery
@@ -57,6 +69,7 @@ class Drive:
         self.import_files()
         self.live_a_day()
         self.hear_of_partners()
+        self.talk_over_gorgias()
         self.use_the_admin()
         self.guess_and_forge()
         self.send_nonsense()
@@ -300,6 +313,31 @@ class Drive:
             pass
         while receipts.work_off(limit=1_000):
             pass
+
+    def talk_over_gorgias(self) -> None:
+        """Customers and agents write there and here; it fails, refuses, bounces, and is looked at without calling."""
+        marks, there = self.marks, Gorgias()
+        there.start()
+        with override_settings(GORGIAS_BASE_URL=there.url):
+            desk = GorgiasDesk(there)
+            for number in range(3):
+                person = there.add_customer(marks.email(), name=marks.text("name"), phone=marks.phone())
+                pk = int(there.open_ticket(person, marks.text("body"), subject=marks.text("subject"))["id"])
+                there.say(pk, marks.text("note"), user=there.me, public=False)
+                there.change(pk, tags=[marks.word("tag")])
+                desk.arrive()
+                if number == 1:
+                    refused = Scripted(status=400, body={"error": {"msg": marks.email()}})
+                    there.script("POST", "/api/tickets", refused)
+                self.ask("POST", f"/api/tickets/{desk.ticket(pk).pk}/messages", {"body": marks.text("body")})
+                desk.leave()
+                there.fail_sending(pk, there.tickets[pk]["messages"][-1]["id"], f"{marks.email()} is full")
+                there.calls.clear()
+                polling.poll(desk.known, now=timezone.now())
+            desk.known.api_key = marks.token()
+            desk.known.save()
+            polling.poll(desk.known, now=timezone.now())
+        there.stop()
 
     def use_the_admin(self) -> None:
         """Every form, filled well and badly, and every search."""

@@ -159,7 +159,7 @@ def _too_soon(asked: list[Asked]) -> int:
 
 def impatient() -> None:
     """What a partner asks us to wait for is not heard."""
-    http.retry_after = lambda value, *, now: 3.0
+    http.retry_after = lambda value, *, now: 12.0  # more than a call may take
     pace.Breaker.pause = lambda self, seconds: None  # type: ignore[method-assign]
 
 
