@@ -36,7 +36,7 @@ ACCOUNTS = {
 }
 CHANNEL = re.compile(r"[CGD][A-Z0-9]{5,30}")
 SECRETS = frozenset({"access_token", "api_key", "webhook_secret"})
-CHANGEABLE = SECRETS | {"channel"}
+CHANGEABLE = SECRETS | {"channel", "write_back"}
 
 log = structlog.get_logger("supportdesk.connections")
 
@@ -219,6 +219,9 @@ def _set(known: Connection, changes: Mapping[str, Any], *, now: datetime) -> lis
     for name, value in sorted(changes.items()):
         if name not in CHANGEABLE:
             raise InvalidInput.on(name, "This cannot be set.", "unknown_field")
+        if name == "write_back":
+            changed += _set_write_back(known, bool(value))
+            continue
         text = str(value or "").strip()
         if not is_one_line(text) or len(text) > 2_000:
             raise InvalidInput.on(name, "Must be one line of at most 2,000 characters.")
@@ -236,6 +239,14 @@ def _set_channel(known: Connection, channel: str) -> list[str]:
         return []
     known.options = {**known.options, "channel": channel}
     return ["channel"]
+
+
+def _set_write_back(known: Connection, wanted: bool) -> list[str]:
+    """Whether what agents change here is changed there, where the scopes allow it."""
+    if bool(known.options.get("write_back")) == wanted:
+        return []
+    known.options = {**known.options, "write_back": wanted}
+    return ["write_back"]
 
 
 def _set_secret(known: Connection, name: str, text: str, *, now: datetime) -> list[str]:

@@ -10,10 +10,14 @@ from integrations import connections, selectors
 from integrations.enums import ConnectionStatus, Provider
 from integrations.findings import Finding
 from integrations.models import Connection
+from integrations.shopify import checks as shopify
 from integrations.slack import checks as slack
 
 LAG = timedelta(minutes=5)
-CHECKS: Mapping[Provider, Callable[..., Iterator[Finding]]] = {Provider.SLACK: slack.findings}
+CHECKS: Mapping[Provider, Callable[..., Iterator[Finding]]] = {
+    Provider.SHOPIFY: shopify.findings,
+    Provider.SLACK: slack.findings,
+}
 
 
 def examine(known: Connection, *, now: datetime) -> list[Finding]:

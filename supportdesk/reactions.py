@@ -14,6 +14,7 @@ from agents import handlers as agents
 from agents.events import AgentAvailabilityChanged, AgentRoleChanged, AgentUpdated, DepartmentRenamed
 from customers.events import CustomerErased, CustomerIdentified, CustomerUpdated, OrderForgotten, OrderRecorded
 from integrations import handlers as integrations
+from integrations.shopify import handlers as shopify
 from integrations.slack import handlers as slack
 from sla import handlers as sla
 from sla.events import ApplicationBegun, SimulationBegun, SLABreached, SLAWarned
@@ -44,7 +45,7 @@ REACTIONS: Mapping[type[DomainEvent], Reactions] = {
     CustomerIdentified: Reactions(durable=(tickets.outdate_insights,)),
     CustomerUpdated: Reactions(
         within=(tickets.forget_lists,),
-        durable=(tickets.follow_change, tickets.forget_customers_texts),
+        durable=(tickets.follow_change, tickets.forget_customers_texts, shopify.write_back),
     ),
     DepartmentRenamed: Reactions(within=(tickets.forget_lists,)),
     OrderForgotten: Reactions(durable=(tickets.outdate_insights,)),

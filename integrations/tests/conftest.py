@@ -6,8 +6,6 @@ from typing import Any
 import pytest
 
 from integrations import providers
-from integrations.shopify.sandbox import CLIENT_ID, SECRET
-from integrations.shopify.sandbox import Sandbox as Shopify
 from integrations.slack.sandbox import Sandbox
 from integrations.tests.builders import Work, registered
 
@@ -30,12 +28,3 @@ def slack(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
     settings.SLACK_BASE_URL, settings.SLACK_HOOKS_URL = f"{sandbox.url}/api/", f"{sandbox.url}/"
     yield sandbox
     sandbox.stop()
-
-
-@pytest.fixture
-def shopify(settings: Any) -> Iterator[Shopify]:
-    """A Shopify that the desk is to talk to, as the app that is known there."""
-    settings.SHOPIFY_CLIENT_ID, settings.SHOPIFY_CLIENT_SECRETS = CLIENT_ID, [SECRET]
-    with Shopify() as sandbox:
-        settings.SHOPIFY_BASE_URL = sandbox.url
-        yield sandbox
