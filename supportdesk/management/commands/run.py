@@ -23,6 +23,7 @@ from django.db import OperationalError
 from django.utils import timezone
 
 from agents.models import Agent
+from integrations.shopify import sandbox as shopify
 from quimbi.sandbox import KEY
 from supportdesk.core.devservices import processes
 from supportdesk.core.devservices.ports import free_port
@@ -98,6 +99,10 @@ class Command(BaseCommand):
         port, logs = options["port"], options["folder"] / "logs"
         self.slack = free_port()
         os.environ.setdefault("SLACK_BASE_URL", f"http://127.0.0.1:{self.slack}/api/")  # for every part
+        self.shopify = free_port()
+        os.environ.setdefault("SHOPIFY_BASE_URL", f"http://127.0.0.1:{self.shopify}")
+        os.environ.setdefault("SHOPIFY_CLIENT_ID", shopify.CLIENT_ID)
+        os.environ.setdefault("SHOPIFY_CLIENT_SECRET", shopify.SECRET)
         os.environ["SUPPORTDESK_PORT"] = str(port)
         self.parent = os.getppid() if options["with_parent"] else None
         self._refuse_taken(port)
@@ -174,6 +179,11 @@ class Command(BaseCommand):
                 [sys.executable, "-m", "integrations.slack.sandbox", "--port", str(self.slack)],
                 logs / "slack.log",
             ),
+            Part(
+                "shopify",
+                [sys.executable, "-m", "integrations.shopify.sandbox", "--port", str(self.shopify)],
+                logs / "shopify.log",
+            ),
             Part("beat", [*celery, "beat", "--loglevel", "INFO", "--pidfile", ""], logs / "beat.log", process="beat"),
         ]
 
@@ -212,7 +222,8 @@ class Command(BaseCommand):
             f"  Health     {site}/readyz",
             f"  Metrics    {site}/metrics",
             f"  Slack      http://127.0.0.1:{self.slack}/    a pretend one, where alerts appear: open an urgent ticket",
-            f"  Logs       {logs}/web.log, worker.log, beat.log, slack.log",
+            f"  Shopify    http://127.0.0.1:{self.shopify}/    a pretend shop: register its webhooks in the admin, buy",
+            f"  Logs       {logs}/web.log, worker.log, beat.log, slack.log, shopify.log",
             "",
             *_advice(),
             "",
