@@ -10,7 +10,7 @@ from django.core.exceptions import BadRequest, PermissionDenied
 from django.db.models import Model, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
-from django.urls import URLPattern, URLResolver, path, reverse
+from django.urls import path, reverse
 from django.utils import timezone
 
 from agents.admin import DeskAdmin
@@ -68,7 +68,7 @@ class ConnectionAdmin(DeskAdmin):
     ordering = ("provider", "account_key", "id")
     sortable_by: ClassVar[Any] = ()
 
-    def get_urls(self) -> list[URLPattern | URLResolver]:
+    def get_urls(self) -> list[Any]:
         complete = self.admin_site.admin_view(self.complete)
         return [
             path("callback/<str:provider>/", self.come_back, name="integrations_connection_callback"),

@@ -23,7 +23,7 @@ from html import escape
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from socket import SHUT_RDWR
 from threading import Lock, Thread
-from typing import Any
+from typing import Any, Self
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 SHOP = "sandbox-shop.myshopify.com"
@@ -99,7 +99,7 @@ class Sandbox:
         self.server = _Server(("127.0.0.1", port), type("Handler", (_Handler,), {"sandbox": self}))
         self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
 
-    def __enter__(self) -> "Sandbox":
+    def __enter__(self) -> Self:
         self.start()
         return self
 
