@@ -38,7 +38,7 @@ ACCOUNTS = {
 CHANNEL = re.compile(r"[CGD][A-Z0-9]{5,30}")
 SECRETS = frozenset({"access_token", "api_key", "webhook_secret"})
 OPTIONS = frozenset({"channel", "email"})
-CHANGEABLE = SECRETS | OPTIONS
+CHANGEABLE = SECRETS | OPTIONS | {"write_back"}
 
 log = structlog.get_logger("supportdesk.connections")
 
@@ -177,6 +177,13 @@ def note_success(known: Connection, *, now: datetime) -> None:
     Connection.objects.filter(pk=known.pk).update(last_ok_at=now)
 
 
+def note_handed_over(known: Connection, digest: str) -> None:
+    """Which webhook secret, by a keyed hash, the partner was given last."""
+    if known.options.get("handed_over") != digest:
+        known.options = {**known.options, "handed_over": digest}
+        Connection.objects.filter(pk=known.pk).update(options=known.options)
+
+
 def note_scopes(known: Connection, scopes: Sequence[str], *, now: datetime) -> None:
     """What the partner says that we may do."""
     Connection.objects.filter(pk=known.pk).update(scopes=list(scopes), last_ok_at=now)
@@ -227,6 +234,9 @@ def _set(known: Connection, changes: Mapping[str, Any], *, now: datetime) -> lis
     for name, value in sorted(changes.items()):
         if name not in CHANGEABLE:
             raise InvalidInput.on(name, "This cannot be set.", "unknown_field")
+        if name == "write_back":
+            changed += _set_write_back(known, bool(value))
+            continue
         text = str(value or "").strip()
         if not is_one_line(text) or len(text) > 2_000:
             raise InvalidInput.on(name, "Must be one line of at most 2,000 characters.")
@@ -246,6 +256,14 @@ def _set_option(known: Connection, name: str, text: str) -> list[str]:
         return []
     known.options = {**known.options, name: text}
     return [name]
+
+
+def _set_write_back(known: Connection, wanted: bool) -> list[str]:
+    """Whether what agents change here is changed there, where the scopes allow it."""
+    if bool(known.options.get("write_back")) == wanted:
+        return []
+    known.options = {**known.options, "write_back": wanted}
+    return ["write_back"]
 
 
 def _set_secret(known: Connection, name: str, text: str, *, now: datetime) -> list[str]:

@@ -50,8 +50,16 @@ def poll_one_gorgias(connection_id: int) -> int:
 
 @shared_task(name="integrations.look_after_gorgias")  # type: ignore[untyped-decorator]
 def look_after_gorgias() -> None:
-    """Switches calls of Gorgias on again that it switched off, and tells which are missing."""
-    for known in Connection.objects.active(Provider.GORGIAS).order_by("pk"):
+    """Switches calls of Gorgias on again that it switched off, each connection in a task of its own."""
+    for pk in Connection.objects.active(Provider.GORGIAS).values_list("pk", flat=True):
+        look_after_one_gorgias.apply_async([pk])
+
+
+@shared_task(name="integrations.look_after_one_gorgias")  # type: ignore[untyped-decorator]
+def look_after_one_gorgias(connection_id: int) -> None:
+    """And tells which are missing."""
+    known = Connection.objects.active(Provider.GORGIAS).filter(pk=connection_id).first()
+    if known is not None:
         registration.look(known, by=polling.BY, now=timezone.now())
 
 

@@ -3,13 +3,14 @@
 Gorgias switches one off by itself after many failures in a row, so they are looked at daily and switched on again.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 import structlog
 from django.conf import settings
+from django.utils import timezone
 
 from integrations import connections
 from integrations.gorgias import client
@@ -17,9 +18,12 @@ from integrations.gorgias.client import Down, Refused
 from integrations.gorgias.names import TOKEN_HEADER, TRIGGERS
 from integrations.models import Connection
 from integrations.reading import Unreadable, external_id
-from supportdesk.core.actor import Actor
+from supportdesk.core.actor import Actor, Door, system
+from supportdesk.core.crypto import blind_index, blind_indexes
 
 SECONDS = 15.0  # for one request, with what the limit makes it wait
+HANDED = "gorgias.handed_over"
+BY = system("integrations.gorgias", origin=Door.GORGIAS)
 FORM = {"ticket_id": "{{ticket.id}}", "message_id": "{{message.id}}", "updated": "{{ticket.updated_datetime}}"}
 
 log = structlog.get_logger("supportdesk.gorgias")
@@ -47,10 +51,11 @@ def register(known: Connection, *, by: Actor, now: datetime, make: bool = True) 
     Again changes nothing. Raises Down, Refused.
     """
     outcome, ours = Registered(), callers(known)
+    has_ours = _is_handed_over(known)
     for trigger in TRIGGERS:
         found = ours.get(trigger)
         if found is not None:
-            _mend(known, trigger, found, outcome)
+            _mend(known, trigger, found, outcome, has_ours=has_ours)
         elif make:
             client.register(known, _wanted(known, trigger), left=SECONDS)
             outcome.made.append(trigger)
@@ -58,8 +63,15 @@ def register(known: Connection, *, by: Actor, now: datetime, make: bool = True) 
             outcome.missing.append(trigger)
     if outcome.made or outcome.revived or outcome.renewed or outcome.missing:
         log.warning("calls of gorgias were not as they should be", connection=known.pk, by=by.name, found=str(outcome))
+    connections.note_handed_over(known, _digest(known))
     connections.note_success(known, now=now)
     return outcome
+
+
+def complete(known: Connection) -> Sequence[str]:
+    """Triggers that were made, switched on again or given the secret that is good now. Raises Down, Refused."""
+    outcome = register(known, by=BY, now=timezone.now())
+    return [*outcome.made, *outcome.revived, *outcome.renewed]
 
 
 def look(known: Connection, *, by: Actor, now: datetime) -> Registered | None:
@@ -101,7 +113,16 @@ def callers(known: Connection) -> dict[str, Mapping[str, Any]]:
     return found
 
 
-def _mend(known: Connection, trigger: str, row: Mapping[str, Any], outcome: Registered) -> None:
+def _digest(known: Connection) -> str:
+    return blind_index(known.webhook_secret or "", context=HANDED)
+
+
+def _is_handed_over(known: Connection) -> bool:
+    """Whether the secret that is good now is the one that was handed over last: Gorgias may not show it."""
+    return known.options.get("handed_over") in blind_indexes(known.webhook_secret or "", context=HANDED)
+
+
+def _mend(known: Connection, trigger: str, row: Mapping[str, Any], outcome: Registered, *, has_ours: bool) -> None:
     try:
         number = external_id(row.get("id"))
     except Unreadable:
@@ -113,7 +134,8 @@ def _mend(known: Connection, trigger: str, row: Mapping[str, Any], outcome: Regi
     if row.get("deactivated_datetime"):
         changes["deactivated_datetime"] = None
         outcome.revived.append(trigger)
-    if isinstance(token, str) and token != known.webhook_secret and "*" not in token:
+    is_shown = isinstance(token, str) and bool(token) and "*" not in token
+    if (token != known.webhook_secret) if is_shown else not has_ours:
         changes["http"] = {**row["http"], **_wanted(known, trigger)["http"], "triggers": row["http"]["triggers"]}
         changes["http"]["form"] = row["http"].get("form")
         outcome.renewed.append(trigger)

@@ -128,6 +128,8 @@ def test_what_is_no_work_there_is_done(over: dict[str, Any], hidden: str, status
         ({"stripped_text": "", "body_text": "a\r\nb"}, "a\nb"),
         ({"body_text": None, "body_html": "<p>a<br>b</p><script>alert(1)</script><img src=x onerror=y>"}, "a\nb"),
         ({"body_text": "", "body_html": None}, ""),
+        ({"body_text": None, "body_html": "<![foo]>a<!-- <p>b</p> --> &amp; <![ b<i x='>'>c</i><!-- d"}, "a & b c"),
+        ({"body_text": None, "body_html": "<a " * 60_000}, ""),
         ({"attachments": [{"name": "📦 (1).jpg", "size": 2**31}]}, "Hallo\n\n[File at Gorgias: 📦 (1).jpg]"),
         ({"body_text": 7, "attachments": "none"}, ""),
     ],
