@@ -19,7 +19,7 @@ from supportdesk.core.errors import NotFound
 from supportdesk.core.events import emit
 
 DEADLINE = timedelta(days=30)
-AT_ONCE = 50  # customers of an account that are erased in one go
+AT_ONCE = 200  # customers of an account that are erased in one go
 BY = system("integrations.privacy", origin=Door.TASK)
 
 log = structlog.get_logger("supportdesk.privacy")
