@@ -78,13 +78,19 @@ def changed(said: Said, name: str) -> Mapping[str, Any]:
 
 
 def _admitted(known: Connection, text: str, variables: Mapping[str, Any], *, token: str, deadline: float) -> Said:
+    named = _OPERATION.match(text)
+    operation = named[1] if named else ""
+    wait = pace_of(known.pk).wait(operation, now=time.monotonic())
+    if time.monotonic() + wait >= deadline:
+        raise Unavailable("throttled", retry_after=wait)
+    time.sleep(wait)
     breaker = breaker_of(known.pk)
     admission = breaker.admit(lease=CONNECT + READ)
     if admission.verdict not in {Verdict.PASS, Verdict.PROBE}:
         raise Unavailable("shopify_away", retry_after=max(0.1, admission.wait))
     failed = False
     try:
-        return _once(known, text, variables, token=token, deadline=deadline)
+        return _once(known, operation, {"query": text, "variables": variables}, token=token, deadline=deadline)
     except Unavailable as error:
         failed = error.counts
         raise
@@ -92,20 +98,13 @@ def _admitted(known: Connection, text: str, variables: Mapping[str, Any], *, tok
         breaker.record(admission.call, failed=failed)
 
 
-def _once(known: Connection, text: str, variables: Mapping[str, Any], *, token: str, deadline: float) -> Said:
-    named = _OPERATION.match(text)
-    operation = named[1] if named else ""
-    pace = pace_of(known.pk)
-    wait = pace.wait(operation, now=time.monotonic())
-    if time.monotonic() + wait >= deadline:
-        raise Unavailable("throttled", retry_after=wait)
-    time.sleep(wait)
+def _once(known: Connection, operation: str, given: Mapping[str, Any], *, token: str, deadline: float) -> Said:
     url = f"{access.base_url(known.account_key)}/admin/api/{settings.SHOPIFY_API_VERSION}/graphql.json"
     try:
         answer = http.call(
             "POST",
             url,
-            json={"query": text, "variables": variables},
+            json=given,
             headers={"X-Shopify-Access-Token": token},
             connect=CONNECT,
             read=READ,

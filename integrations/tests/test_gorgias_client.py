@@ -57,6 +57,7 @@ def test_every_row_of_a_list_is_read_page_by_page(
         (Scripted(status=302, headers={"Location": "https://evil.example/"}, body=""), Refused, "http 302", 1),
         (Scripted(body="<html>hello"), Refused, "bad answer", 1),
         (Scripted(body=[1]), Refused, "bad answer", 1),
+        (Scripted(status=402, body={}), Refused, "http 402", 1),
         (Scripted(status=403, body={}), Refused, "http 403", 1),
     ],
 )
@@ -68,7 +69,7 @@ def test_a_failure_is_told_as_one_of_two_things(
         client.account(known, left=LEFT)
     assert (type(failure.value), len(gorgias.asked)) == (kind, asked)
     if isinstance(failure.value, Refused):
-        assert failure.value.of_the_account is (reason == "http 403")
+        assert failure.value.of_the_account is (reason == "http 402")
 
 
 @pytest.mark.parametrize("answer", [Scripted(status=502, stores=True), Scripted(drop=True, stores=True)])
