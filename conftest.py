@@ -7,6 +7,7 @@ from django.core.cache import cache
 
 from agents import realtime
 from integrations.gorgias import pace
+from integrations.tests.sandboxed import shopify
 from quimbi import shared
 from quimbi.tests.sandboxed import quimbi
 from sla.tests.builders import seed_default_policy
@@ -15,7 +16,7 @@ from supportdesk.tests.client import Api
 from supportdesk.tests.sockets import Desk, ThreadedServer, wait_for
 from tickets import workload
 
-__all__ = ["quimbi"]  # fixtures of apps
+__all__ = ["quimbi", "shopify"]  # fixtures of apps
 
 
 @pytest.fixture(autouse=True)

@@ -10,23 +10,24 @@ from django.core.exceptions import BadRequest, PermissionDenied
 from django.db.models import Model, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
-from django.urls import URLPattern, URLResolver, path, reverse
+from django.urls import path, reverse
 from django.utils import timezone
 
 from agents.admin import DeskAdmin
-from integrations import connections, doctor, oauth, providers, receipts, selectors
+from integrations import connections, doctor, oauth, privacy, providers, receipts, selectors
 from integrations.enums import Provider
-from integrations.models import Connection, WebhookReceipt
+from integrations.models import Connection, DataSubjectRequest, SyncCursor, WebhookReceipt
 from sla.wording import span
 from supportdesk.core.admin import ServiceForm
-from supportdesk.core.errors import DomainError
+from supportdesk.core.errors import Conflict, DomainError
+from supportdesk.core.http import GatewayError
 
 RECEIPT_FIELDS = (
     *("source", "topic", "status", "attempts", "error", "resource_key", "delivery_id", "received_at"),
     *("next_attempt_at", "finished_at", "redacted_at"),
 )
 
-DOINGS = ("test", "activate", "pause", "connect")
+DOINGS = ("test", "activate", "pause", "connect", "register")
 
 
 def _secret(label: str, help_text: str) -> forms.CharField:
@@ -43,6 +44,11 @@ class ConnectionForm(ServiceForm):
     channel = forms.CharField(required=False, max_length=32, help_text="Of Slack: the id of the channel.")
     email = forms.CharField(
         required=False, max_length=254, label="E-mail", help_text="Of Gorgias: of the user whose API key it is."
+    )
+    write_back = forms.BooleanField(
+        required=False,
+        label="Write back",
+        help_text="Of Shopify: notes and tags that agents change, with write_customers.",
     )
     access_token = _secret("Token", "Of Slack: the bot's, which begins with xoxb-.")
     api_key = _secret(
@@ -67,7 +73,7 @@ class ConnectionAdmin(DeskAdmin):
     ordering = ("provider", "account_key", "id")
     sortable_by: ClassVar[Any] = ()
 
-    def get_urls(self) -> list[URLPattern | URLResolver]:
+    def get_urls(self) -> list[Any]:
         complete = self.admin_site.admin_view(self.complete)
         return [
             path("callback/<str:provider>/", self.come_back, name="integrations_connection_callback"),
@@ -157,6 +163,7 @@ class ConnectionAdmin(DeskAdmin):
         now = timezone.now()
         return {
             "address": "" if obj.provider == Provider.SLACK else inbound,
+            "may_register": obj.provider in providers.REGISTRARS,
             "may_connect": obj.provider in providers.AUTHORIZATIONS,
             "backlog": selectors.backlog_of(obj, now=now),
             "has": {name: bool(getattr(obj, name)) for name in sorted(connections.SECRETS)},
@@ -180,6 +187,9 @@ class ConnectionAdmin(DeskAdmin):
                     now=now,
                 )
                 return obj  # type: ignore[no-any-return]
+            case "register":
+                self._register(request, obj)
+                return obj  # type: ignore[no-any-return]
             case "pause":
                 return connections.pause(connection_id=obj.pk, by=by, now=now)
         provider, account = given.pop("provider", ""), given.pop("account_key", "")
@@ -198,9 +208,19 @@ class ConnectionAdmin(DeskAdmin):
             # Not a redirect: to answer a form with one elsewhere is what our policy of contents forbids.
             found = {"title": f"Connect {saved}", "address": form.leads_to}  # type: ignore[attr-defined]
             return TemplateResponse(request, "admin/desk/lead_on.html", found)
-        if form.cleaned_data.get("do") == "test":
+        if form.cleaned_data.get("do") in {"test", "register"}:
             form.changed_data.clear()
         return super().saved(request, saved, form)
+
+    def _register(self, request: HttpRequest, known: Connection) -> None:
+        register = providers.REGISTRARS.get(Provider(known.provider))
+        if register is None:
+            raise Conflict("There is nothing to register at this provider.")
+        try:
+            made = register(known)
+        except GatewayError as error:
+            raise Conflict(f"{known.get_provider_display()} does not do it ({error.reason}).") from None
+        messages.success(request, f"Registered: {', '.join(made) or 'nothing was missing'}.")
 
     def _test(self, request: HttpRequest, known: Connection, now: datetime) -> None:
         for finding in doctor.examine(known, now=now):
@@ -261,3 +281,78 @@ class ReceiptAdmin(DeskAdmin):
                 messages.error(request, f"{pk}: {problem.detail}")
         if again:
             messages.success(request, f"{again} {'delivery is' if again == 1 else 'deliveries are'} worked off again.")
+
+
+class ReadOnlyAdmin(DeskAdmin):
+    """For administrators, to look at."""
+
+    sortable_by: ClassVar[Any] = ()
+    shown: ClassVar[tuple[str, ...]]
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return super().has_view_permission(request, obj) and self.is_admin(request)
+
+    has_module_permission = has_view_permission
+
+    def settable(self, request: HttpRequest, obj: Any) -> frozenset[str]:
+        return frozenset()
+
+    def build_form(self, request: HttpRequest, obj: Any) -> ServiceForm:
+        return self.form_class(initial={name: getattr(obj, name) for name in self.shown}, settable=frozenset())
+
+
+class CursorForm(ServiceForm):
+    connection = forms.CharField()
+    resource = forms.CharField()
+    phase = forms.CharField()
+    watermark = forms.DateTimeField(label="Everything up to")
+    seen = forms.IntegerField()
+    written = forms.IntegerField()
+    skipped = forms.IntegerField(label="Left as they are")
+    failed = forms.IntegerField(label="Refused")
+    failures = forms.JSONField(label="The last that were refused", widget=forms.Textarea)
+    lease_owner = forms.CharField(label="Taken over by")
+    last_full_at = forms.DateTimeField(label="Last came to its end")
+
+
+@admin.register(SyncCursor)
+class CursorAdmin(ReadOnlyAdmin):
+    form_class = CursorForm
+    list_display = ("connection", "resource", "phase", "watermark", "written", "failed", "lease_owner", "last_full_at")
+    list_filter: ClassVar[Any] = ("resource", "phase")
+    plain_filters = ("resource", "phase")
+    list_select_related = ("connection",)
+    ordering = ("connection", "resource", "id")
+    shown = (
+        *("connection", "resource", "phase", "watermark", "seen", "written", "skipped", "failed", "failures"),
+        *("lease_owner", "last_full_at"),
+    )
+
+
+class PrivacyForm(ServiceForm):
+    source = forms.CharField()
+    kind = forms.CharField()
+    subject = forms.CharField(label="Whom it is about, as the partner calls them")
+    received_at = forms.DateTimeField(label="Received")
+    due_at = forms.DateTimeField(label="Due")
+    completed_at = forms.DateTimeField(label="Done")
+    evidence = forms.JSONField(widget=forms.Textarea)
+
+
+@admin.register(DataSubjectRequest)
+class PrivacyAdmin(ReadOnlyAdmin):
+    """An export is done when it was given to whom it is for; the rest is done by itself."""
+
+    form_class = PrivacyForm
+    list_display = ("id", "source", "kind", "subject", "received_at", "due_at", "completed_at")
+    list_filter: ClassVar[Any] = ("kind",)
+    plain_filters = ("kind",)
+    ordering = ("-id",)
+    actions = ("mark_delivered",)
+    shown = ("source", "kind", "subject", "received_at", "due_at", "completed_at", "evidence")
+
+    @admin.action(description="The export was delivered")
+    def mark_delivered(self, request: HttpRequest, queryset: QuerySet[DataSubjectRequest]) -> None:
+        for pk in queryset.order_by("pk").values_list("pk", flat=True):
+            privacy.delivered(request_id=pk, by=self.actor(request), now=timezone.now())
+        messages.success(request, "Noted.")

@@ -38,7 +38,7 @@ ACCOUNTS = {
 CHANNEL = re.compile(r"[CGD][A-Z0-9]{5,30}")
 SECRETS = frozenset({"access_token", "api_key", "webhook_secret"})
 OPTIONS = frozenset({"channel", "email"})
-CHANGEABLE = SECRETS | OPTIONS
+CHANGEABLE = SECRETS | OPTIONS | {"write_back"}
 
 log = structlog.get_logger("supportdesk.connections")
 
@@ -225,6 +225,9 @@ def _set(known: Connection, changes: Mapping[str, Any], *, now: datetime) -> lis
     for name, value in sorted(changes.items()):
         if name not in CHANGEABLE:
             raise InvalidInput.on(name, "This cannot be set.", "unknown_field")
+        if name == "write_back":
+            changed += _set_write_back(known, bool(value))
+            continue
         text = str(value or "").strip()
         if not is_one_line(text) or len(text) > 2_000:
             raise InvalidInput.on(name, "Must be one line of at most 2,000 characters.")
@@ -244,6 +247,14 @@ def _set_option(known: Connection, name: str, text: str) -> list[str]:
         return []
     known.options = {**known.options, name: text}
     return [name]
+
+
+def _set_write_back(known: Connection, wanted: bool) -> list[str]:
+    """Whether what agents change here is changed there, where the scopes allow it."""
+    if bool(known.options.get("write_back")) == wanted:
+        return []
+    known.options = {**known.options, "write_back": wanted}
+    return ["write_back"]
 
 
 def _set_secret(known: Connection, name: str, text: str, *, now: datetime) -> list[str]:

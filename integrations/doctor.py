@@ -11,11 +11,13 @@ from integrations.enums import ConnectionStatus, Provider
 from integrations.findings import Finding
 from integrations.gorgias import checks as gorgias
 from integrations.models import Connection
+from integrations.shopify import checks as shopify
 from integrations.slack import checks as slack
 
 LAG = timedelta(minutes=5)
 CHECKS: Mapping[Provider, Callable[..., Iterator[Finding]]] = {
     Provider.GORGIAS: gorgias.findings,
+    Provider.SHOPIFY: shopify.findings,
     Provider.SLACK: slack.findings,
 }
 

@@ -38,3 +38,11 @@ class ReceiptReplayed(DomainEvent):
 
     name: ClassVar[str] = "receipt.replayed"
     subject_type: ClassVar[str] = "receipt"
+
+
+@dataclass(frozen=True, kw_only=True)
+class PrivacyDelivered(DomainEvent):
+    """Somebody gave an export to whom it is for."""
+
+    name: ClassVar[str] = "privacy.delivered"
+    subject_type: ClassVar[str] = "privacy_request"

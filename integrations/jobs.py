@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from functools import partial
 
 import structlog
 from django.db.models import F
@@ -25,7 +26,7 @@ def refresh_tokens(*, now: datetime) -> int:
     """Renews what expires soon; how many."""
     soon = Connection.objects.filter(status=ConnectionStatus.ACTIVE, expires_at__lte=now + AHEAD)
     due = soon.filter(refresh_token__isnull=False)
-    return sum(_each(known, lambda one: _refresh(one), now=now) for known in due)
+    return sum(_each(known, _refresh, now=now) for known in due)
 
 
 def sync_shopify(*, now: datetime) -> int:
@@ -37,7 +38,7 @@ def sync_shopify(*, now: datetime) -> int:
         left = until - time.monotonic()
         if left <= 0:
             break
-        written += _each(cursor.connection, lambda known, cursor=cursor, left=left: _sync(cursor, left), now=now)
+        written += _each(cursor.connection, partial(_sync, cursor, left), now=now)
     return written
 
 
@@ -52,13 +53,13 @@ def _refresh(known: Connection) -> int:
     return tokens.valid(known, providers.REFRESHES[Provider(known.provider)], ahead=AHEAD).version != before
 
 
-def _sync(cursor: SyncCursor, left: float) -> int:
-    if not sources.may_read(cursor.connection, cursor.resource):
+def _sync(cursor: SyncCursor, left: float, known: Connection) -> int:
+    if not sources.may_read(known, cursor.resource):
         return 0
     by = system("integrations.sync", origin=Door.SHOPIFY)
     before = cursor.written if cursor.cursor else 0
     source = sources.SOURCES[cursor.resource]
-    return syncing.run(cursor.connection, source, by=by, limits=Limits(seconds=left)).written - before
+    return syncing.run(known, source, by=by, limits=Limits(seconds=left)).written - before
 
 
 def _each(known: Connection, do: Callable[[Connection], int], *, now: datetime) -> int:

@@ -228,7 +228,8 @@ class SyncCursor(models.Model):
 class OAuthStateQuerySet(models.QuerySet["OAuthState"]):
     def visible_to(self, actor: Actor) -> "OAuthStateQuerySet":
         """Those that the actor began."""
-        return self.filter(agent_id=actor.id) if actor.kind == ActorKind.PERSON else self.none()
+        is_person = actor.kind == ActorKind.PERSON and actor.id is not None
+        return self.filter(agent_id=actor.id or 0) if is_person else self.none()
 
 
 class OAuthState(models.Model):

@@ -70,7 +70,7 @@ def begin(*, connection_id: int, ways: Mapping[Provider, Authorization], session
     Raises NotFound, NotConfigured.
     """
     known = Connection.objects.visible_to(by).filter(pk=connection_id).first()
-    if known is None:
+    if known is None or by.id is None:
         raise NotFound
     way = ways.get(Provider(known.provider))
     if way is None or not way.is_configured():

@@ -12,9 +12,11 @@ from customers.models import ExternalIdentity
 from integrations import links
 from integrations.contract import Job
 from integrations.enums import PrivacyRequest
+from integrations.events import PrivacyDelivered
 from integrations.models import Connection, DataSubjectRequest
 from supportdesk.core.actor import Actor, Door, system
 from supportdesk.core.errors import NotFound
+from supportdesk.core.events import emit
 
 DEADLINE = timedelta(days=30)
 AT_ONCE = 50  # customers of an account that are erased in one go
@@ -63,6 +65,7 @@ def delivered(*, request_id: int, by: Actor, now: datetime) -> DataSubjectReques
             raise NotFound
         if found.completed_at is None and found.kind == PrivacyRequest.EXPORT:
             finish(found, {"delivered_by": by.id}, now=now)
+            emit(PrivacyDelivered(subject_id=found.pk), by=by, at=now)
     return found
 
 

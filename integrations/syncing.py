@@ -209,6 +209,7 @@ def _run(state: _Run, *, size: int, limits: Limits, tell: Callable[[Progress], N
             continue
         ended = _is_last(state, page)
         _write(state, page, ended=ended)
+        revived = False
         left = None if left is None else left - len(page.records)
         progress = replace(state.progress, ended=ended)
         tell(progress)

@@ -15,6 +15,7 @@ from typing import TypeVar
 
 import structlog
 from django.db import InterfaceError, OperationalError, connections
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import F
 from django.utils import timezone
 from prometheus_client import Counter
@@ -209,7 +210,7 @@ def _let_go(row: Connection, lease: datetime) -> None:
 
 
 @contextmanager
-def _own_line() -> Iterator[object]:
+def _own_line() -> Iterator[BaseDatabaseWrapper]:
     """A connection to the database that nothing else of this thread is done on; it is not kept."""
     line = connections[ALIAS]
     try:

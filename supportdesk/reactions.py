@@ -15,6 +15,7 @@ from agents.events import AgentAvailabilityChanged, AgentRoleChanged, AgentUpdat
 from customers.events import CustomerErased, CustomerIdentified, CustomerUpdated, OrderForgotten, OrderRecorded
 from integrations import handlers as integrations
 from integrations.gorgias import handlers as gorgias
+from integrations.shopify import handlers as shopify
 from integrations.slack import handlers as slack
 from sla import handlers as sla
 from sla.events import ApplicationBegun, SimulationBegun, SLABreached, SLAWarned
@@ -45,7 +46,7 @@ REACTIONS: Mapping[type[DomainEvent], Reactions] = {
     CustomerIdentified: Reactions(durable=(tickets.outdate_insights,)),
     CustomerUpdated: Reactions(
         within=(tickets.forget_lists,),
-        durable=(tickets.follow_change, tickets.forget_customers_texts),
+        durable=(tickets.follow_change, tickets.forget_customers_texts, shopify.write_back),
     ),
     DepartmentRenamed: Reactions(within=(tickets.forget_lists,)),
     OrderForgotten: Reactions(durable=(tickets.outdate_insights,)),

@@ -11,6 +11,7 @@ from agents.api.stream import StreamViewSet
 from agents.api.views import AgentViewSet, LoginViewSet
 from customers.api.privacy import PrivacyViewSet
 from customers.api.views import CustomerViewSet, OrderViewSet
+from integrations.api.products import ProductViewSet
 from integrations.api.webhooks import WebhookViewSet
 from integrations.enums import Provider
 from quimbi.api.views import CustomerInsightViewSet, DraftViewSet, RecommendationViewSet, ReportViewSet
@@ -105,6 +106,7 @@ urlpatterns = [
     path(
         "api/integrations/shopify/webhook/<public_id:public_id>", WebhookViewSet.of(Provider.SHOPIFY).as_view(webhook)
     ),
+    path("api/integrations/shopify/products/<id:pk>", ProductViewSet.as_view({"get": "retrieve"})),
     path("api/integrations/shopify/webhook", WebhookViewSet.of(Provider.SHOPIFY).as_view(app_webhook)),
     path("api/sla/policies", PolicyViewSet.as_view(collection)),
     path("api/sla/policies/<id:pk>", PolicyViewSet.as_view({"get": "retrieve", "patch": "partial_update"})),

@@ -10,6 +10,7 @@ from typing import Any
 
 import structlog
 from django.conf import settings
+from django.utils import timezone
 
 from integrations import connections
 from integrations.gorgias import client
@@ -17,10 +18,12 @@ from integrations.gorgias.client import Down, Refused
 from integrations.gorgias.names import TOKEN_HEADER, TRIGGERS
 from integrations.models import Connection
 from integrations.reading import Unreadable, external_id
-from supportdesk.core.actor import Actor
+from supportdesk.core.actor import Actor, Door, system
 
 SECONDS = 15.0  # for one request, with what the limit makes it wait
 FORM = {"ticket_id": "{{ticket.id}}", "message_id": "{{message.id}}", "updated": "{{ticket.updated_datetime}}"}
+
+BY = system("integrations.gorgias", origin=Door.GORGIAS)
 
 log = structlog.get_logger("supportdesk.gorgias")
 
@@ -60,6 +63,12 @@ def register(known: Connection, *, by: Actor, now: datetime, make: bool = True) 
         log.warning("calls of gorgias were not as they should be", connection=known.pk, by=by.name, found=str(outcome))
     connections.note_success(known, now=now)
     return outcome
+
+
+def register_missing(known: Connection) -> list[str]:
+    """As `register`; the triggers of which something was not as it should be. Raises Down, Refused."""
+    found = register(known, by=BY, now=timezone.now())
+    return [*found.made, *found.revived, *found.renewed]
 
 
 def look(known: Connection, *, by: Actor, now: datetime) -> Registered | None:

@@ -74,7 +74,7 @@ def changed(said: Said, name: str) -> Mapping[str, Any]:
         fields = [".".join(map(str, one.get("field") or [])) for one in problems]
         log.error("shopify did not do what we asked", operation=name, fields=fields)
         raise Rejected("not_done")
-    return answer  # type: ignore[no-any-return]
+    return answer
 
 
 def _admitted(known: Connection, text: str, variables: Mapping[str, Any], *, token: str, deadline: float) -> Said:

@@ -141,6 +141,23 @@ def order_of_node(node: Mapping[str, Any], *, received_at: datetime) -> OrderTol
     )
 
 
+def product_of_node(node: Mapping[str, Any]) -> dict[str, Any]:
+    """As the API shows it, but for the shop. Raises Unreadable."""
+    variants = _objects(_object(node.get("variants")).get("nodes"))
+    image = _object(_object(_object(node.get("featuredMedia")).get("preview")).get("image")).get("url")
+    return {
+        "id": external_id(node.get("id")),
+        "title": _line(node.get("title"), 255) or "Product",
+        "handle": _line(node.get("handle"), 255) or None,
+        "status": _word(node.get("status")),
+        "vendor": _line(node.get("vendor"), 255) or None,
+        "type": _line(node.get("productType"), 255) or None,
+        "tags": tags_of(node.get("tags")),
+        "image": image if isinstance(image, str) and image.startswith("https://") else None,
+        "variants": [_variant(one) for one in variants],
+    }
+
+
 def instant(value: object) -> datetime | None:
     """A date that names no offset is of UTC."""
     if not isinstance(value, str):
@@ -177,6 +194,16 @@ def currency_of(value: object) -> str | None:
 
 def count_of(value: object) -> int | None:
     return _count(value)
+
+
+def _variant(node: Mapping[str, Any]) -> dict[str, Any]:
+    price = _amount(node.get("price"))
+    return {
+        "id": external_id(node.get("id")),
+        "sku": _line(node.get("sku"), 255) or None,
+        "title": _line(node.get("title"), 255) or None,
+        "price": None if price is None else str(price),
+    }
 
 
 def _webhook_item(item: Mapping[str, Any]) -> OrderItem:

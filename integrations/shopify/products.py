@@ -14,15 +14,16 @@ _redis = Asking("products")
 
 
 def read(known: Connection, number: str) -> Mapping[str, Any] | None:
-    """The product's node; None when the shop has none of this id. Raises Unavailable, Rejected, NeedsReauth."""
+    """The product; None when the shop has none of this id. Raises Unavailable, Rejected, NeedsReauth."""
     kept = _redis.ask(lambda: cache.get(_key(known, number)))
     if kept is not None:
         return kept  # type: ignore[no-any-return]
     asked = {"id": mapping.gid("Product", number)}
-    found = client.ask(known, queries.PRODUCT, asked, seconds=WAIT_SECONDS, tries=TRIES).data.get("product")
-    if not isinstance(found, Mapping):
+    node = client.ask(known, queries.PRODUCT, asked, seconds=WAIT_SECONDS, tries=TRIES).data.get("product")
+    if not isinstance(node, Mapping):
         return None
-    _redis.ask(lambda: cache.set(_key(known, number), dict(found), KEPT_SECONDS))
+    found = mapping.product_of_node(node) | {"shop": known.account_key}
+    _redis.ask(lambda: cache.set(_key(known, number), found, KEPT_SECONDS))
     return found
 
 

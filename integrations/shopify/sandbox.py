@@ -23,7 +23,7 @@ from html import escape
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from socket import SHUT_RDWR
 from threading import Lock, Thread
-from typing import Any
+from typing import Any, Self
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 SHOP = "sandbox-shop.myshopify.com"
@@ -99,7 +99,7 @@ class Sandbox:
         self.server = _Server(("127.0.0.1", port), type("Handler", (_Handler,), {"sandbox": self}))
         self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
 
-    def __enter__(self) -> "Sandbox":
+    def __enter__(self) -> Self:
         self.start()
         return self
 
@@ -132,6 +132,16 @@ class Sandbox:
     def add_product(self, number: int, **over: Any) -> dict[str, Any]:
         self.products[str(number)] = node = product(number, **over)
         return node
+
+    def buy(self) -> None:
+        """The customer who bought longest ago buys again."""
+        with self.lock:
+            number = max(map(int, self.orders), default=6_000_000_000_000) + 1
+            owner = list(self.customers.values())[number % len(self.customers)]
+            at = _text(datetime.now(UTC))
+            times = dict.fromkeys(("createdAt", "processedAt", "updatedAt"), at)
+            node = self.add_order(number, customer_id=int(owner["legacyResourceId"]), **times)
+            self.tell("orders/create", webhook_order(node, owner))
 
     # Tokens.
 
@@ -408,6 +418,38 @@ def webhook_customer(node: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def webhook_order(node: Mapping[str, Any], owner: Mapping[str, Any]) -> dict[str, Any]:
+    """As a webhook tells one."""
+    money = node["currentTotalPriceSet"]["shopMoney"]
+    lines = [
+        {
+            "name": item["name"],
+            "quantity": item["quantity"],
+            "current_quantity": item["currentQuantity"],
+            "product_id": int(_number(item["product"]["id"])),
+            "price": item["originalUnitPriceSet"]["shopMoney"]["amount"],
+        }
+        for item in node["lineItems"]["nodes"]
+    ]
+    return {
+        "id": int(node["legacyResourceId"]),
+        "admin_graphql_api_id": node["id"],
+        "name": node["name"],
+        "created_at": node["createdAt"],
+        "processed_at": node["processedAt"],
+        "updated_at": node["updatedAt"],
+        "financial_status": node["displayFinancialStatus"].lower(),
+        "fulfillment_status": None,
+        "currency": money["currencyCode"],
+        "current_total_price": money["amount"],
+        "line_items": lines,
+        "fulfillments": [],
+        "test": False,
+        "customer": webhook_customer(owner),
+        "email": owner["defaultEmailAddress"]["emailAddress"],
+    }
+
+
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 64
@@ -428,7 +470,10 @@ class _Handler(BaseHTTPRequestHandler):
         except ValueError:
             given = None
         path = urlsplit(self.path).path
-        if not isinstance(given, dict):
+        if path == "/buy" and self.sandbox.customers:
+            self.sandbox.buy()
+            self._send(Scripted(303, "", {"Location": "/"}))
+        elif not isinstance(given, dict):
             self._send(Scripted(400, {"errors": "not JSON"}))
         elif path == "/admin/oauth/access_token":
             self._answer(self.sandbox.answer("token", given, lambda: self.sandbox.token(given)))
@@ -526,7 +571,8 @@ def _page(sandbox: Sandbox) -> str:
     head = f"<!doctype html><meta charset=utf-8><meta http-equiv=refresh content=5><title>Shopify</title>{_STYLE}"
     counts = f"{len(sandbox.customers)} customers, {len(sandbox.orders)} orders, {len(sandbox.subscriptions)} webhooks"
     table = f"<table><tr><th>Customer<th>Tags<th>Note{''.join(rows)}</table>"
-    return f"{head}<h1>{SHOP}</h1><p>A pretend Shopify: {counts}. What the desk writes appears here.</p>{table}"
+    buy = "<form method=post action=/buy><button>Somebody buys something</button></form>"
+    return f"{head}<h1>{SHOP}</h1><p>A pretend Shopify: {counts}. What the desk writes appears here.</p>{buy}{table}"
 
 
 def post(one: Delivery) -> None:

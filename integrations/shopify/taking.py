@@ -5,7 +5,7 @@ there, so what agents correct is not undone by a telling about something else; a
 stays. Nobody is merged on a guess: an address joins only when the shop verified it, a number only when it is of one.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -86,7 +86,7 @@ def change_tags(
     if not _is_after(link, TOTALS_AT, at):
         raise Ignored(OLDER)
     tags = set(mapping.tags_of(customer.attributes.get(mapping.TAGS, "")))
-    _count_delta(customer, link, {mapping.TAGS: _joined((tags | added) - removed)}, at=at, by=by, now=now)
+    _count_delta(customer, link, {mapping.TAGS: joined_tags((tags | added) - removed)}, at=at, by=by, now=now)
 
 
 def take_totals(
@@ -210,7 +210,7 @@ def _noted(told: CustomerTold) -> dict[str, str]:
 def _totals(told: CustomerTold) -> dict[str, str]:
     """What webhooks do not tell."""
     found = {
-        mapping.TAGS: None if told.tags is None else _joined(set(told.tags)),
+        mapping.TAGS: None if told.tags is None else joined_tags(set(told.tags)),
         mapping.SPENT: None if told.spent is None else str(told.spent),
         mapping.CURRENCY: told.currency,
         mapping.ORDERS: None if told.orders is None else str(told.orders),
@@ -218,7 +218,7 @@ def _totals(told: CustomerTold) -> dict[str, str]:
     return {name: value for name, value in found.items() if value is not None}
 
 
-def _joined(tags: set[str]) -> str:
+def joined_tags(tags: Iterable[str]) -> str:
     """As much as an attribute holds, whole tags."""
     kept = ""
     for tag in sorted(tags):

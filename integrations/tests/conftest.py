@@ -7,8 +7,6 @@ import pytest
 
 from integrations import providers
 from integrations.gorgias.sandbox import Sandbox as Gorgias
-from integrations.shopify.sandbox import CLIENT_ID, SECRET
-from integrations.shopify.sandbox import Sandbox as Shopify
 from integrations.slack.sandbox import Sandbox
 from integrations.tests.builders import Work, registered
 
@@ -41,12 +39,3 @@ def gorgias(settings: Any) -> Iterator[Gorgias]:
     settings.GORGIAS_BASE_URL = sandbox.url
     yield sandbox
     sandbox.stop()
-
-
-@pytest.fixture
-def shopify(settings: Any) -> Iterator[Shopify]:
-    """A Shopify that the desk is to talk to, as the app that is known there."""
-    settings.SHOPIFY_CLIENT_ID, settings.SHOPIFY_CLIENT_SECRETS = CLIENT_ID, [SECRET]
-    with Shopify() as sandbox:
-        settings.SHOPIFY_BASE_URL = sandbox.url
-        yield sandbox

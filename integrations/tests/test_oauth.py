@@ -84,6 +84,8 @@ def test_a_shop_is_connected_by_who_began_it(shopify: Sandbox, known: Connection
     assert known.access_token in shopify.access
     assert known.refresh_token == shopify.refresh
     assert known.scopes == shopify.scopes.split(",")
+    assert known.expires_at is not None
+    assert known.refresh_expires_at is not None
     assert timedelta(minutes=59) < known.expires_at - timezone.now() <= timedelta(hours=1)
     assert timedelta(days=89) < known.refresh_expires_at - timezone.now() <= timedelta(days=90)
     (exchange,) = shopify.of("token")
@@ -133,7 +135,8 @@ def test_another_browser_another_administrator_and_a_late_answer_are_refused(
     shopify: Sandbox, known: Connection, browser: Client
 ) -> None:
     state = begin(browser, known)["state"]
-    for who in (make_agent(role="admin"), browser.get("/admin/").wsgi_request.user):
+    same: Any = browser.get("/admin/").wsgi_request.user
+    for who in (make_agent(role="admin"), same):
         other = Client()
         other.force_login(who)
         finish(other, callback(state))

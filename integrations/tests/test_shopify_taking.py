@@ -21,6 +21,7 @@ from integrations import privacy, receipts
 from integrations.enums import ConnectionStatus, PrivacyRequest, ReceiptStatus
 from integrations.models import Connection, DataSubjectRequest, WebhookReceipt
 from integrations.shopify import mapping
+from integrations.shopify.sandbox import Sandbox
 from integrations.shopify.sandbox import customer as customer_node
 from integrations.shopify.sandbox import order as order_node
 from integrations.tests.builders import make_connection, send_shopify
@@ -367,3 +368,14 @@ def test_scopes_are_noted(known: Connection) -> None:
     tell(known, "app/scopes_update", {"id": 1, "previous": ["a"], "current": ["read_customers"], "updated_at": None})
     known.refresh_from_db()
     assert known.scopes == ["read_customers"]
+
+
+def test_who_buys_in_the_pretend_shop_is_a_customer_with_an_order(known: Connection) -> None:
+    sandbox = Sandbox()
+    sandbox.add_customer(7)
+    sandbox.subscriptions["x"] = {"topic": "ORDERS_CREATE", "uri": "http://127.0.0.1:9/"}
+    sandbox.buy()
+    sandbox.server.server_close()
+    (told,) = sandbox.deliveries
+    tell(known, "orders/create", told.raw)
+    assert (of(7).email, Order.objects.get().total) == ("robin.7@example.com", Decimal("40.0"))

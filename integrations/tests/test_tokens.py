@@ -48,6 +48,7 @@ def test_twenty_threads_that_need_a_token_renew_it_once(shopify: Sandbox, known:
     known.refresh_from_db()
     assert (renewals(shopify), found) == (1, {known.access_token})
     assert (known.refresh_token, known.token_version, known.refresh_lease_until) == (shopify.refresh, 1, None)
+    assert known.expires_at is not None
     assert timedelta(minutes=59) < known.expires_at - timezone.now() <= timedelta(hours=1)
 
 
@@ -107,6 +108,7 @@ def test_an_answer_that_leaves_something_out(
     tokens.valid(known, access.refresh)
     known.refresh_from_db()
     assert known.refresh_token == answer.get("refresh_token", before)
+    assert known.expires_at is not None
     assert abs(known.expires_at - timezone.now() - lives) < timedelta(seconds=10)
 
 

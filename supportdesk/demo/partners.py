@@ -3,12 +3,14 @@
 import secrets
 from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
 
 from agents.models import Agent
 from integrations import connections
 from integrations.enums import Provider
 from integrations.gorgias.sandbox import EMAIL, KEY, SECRET
 from integrations.models import Connection
+from integrations.shopify import sandbox as shopify
 from integrations.slack.sandbox import CHANNEL, TOKEN
 from supportdesk.core.actor import Door, system
 from supportdesk.demo.logins import DEMO_LOGINS
@@ -22,6 +24,8 @@ def connect(*, now: datetime) -> None:
     if not Agent.objects.get_queryset().filter(email=DEMO_LOGINS[0].email).exists():
         return
     _connect(Provider.SLACK, WORKSPACE, {"access_token": TOKEN, "channel": CHANNEL}, now=now)
+    changes = {"access_token": shopify.TOKEN, "webhook_secret": shopify.SECRET, "write_back": True}
+    _connect(Provider.SHOPIFY, shopify.SHOP, changes, now=now)
     changes = {"email": EMAIL, "api_key": KEY, "webhook_secret": secrets.token_urlsafe(32)}
     _connect(Provider.GORGIAS, ACCOUNT, changes, now=now)
 
@@ -35,7 +39,7 @@ def gorgias_calls(site: str) -> tuple[list[str], dict[str, str]]:
     return ["--calls", url], {SECRET: known.webhook_secret}
 
 
-def _connect(provider: Provider, account: str, changes: Mapping[str, str], *, now: datetime) -> None:
+def _connect(provider: Provider, account: str, changes: Mapping[str, Any], *, now: datetime) -> None:
     if not Connection.objects.filter(provider=provider).exists():
         made = connections.create(provider=provider, account_key=account, changes=changes, by=DEMO, now=now)
         connections.activate(connection_id=made.pk, by=DEMO, now=now)

@@ -20,7 +20,9 @@ from agents.models import Agent, ApiKey, Department, Specialization
 from agents.tests.builders import PASSWORD, SYSTEM, actor_of, make_agent, make_key
 from customers.models import Customer
 from customers.tests.builders import make_customer
-from integrations.models import Connection, WebhookReceipt
+from integrations.models import Connection, DataSubjectRequest, WebhookReceipt
+from integrations.shopify.sandbox import TOKEN
+from integrations.shopify.sandbox import Sandbox as Shopify
 from integrations.tests.builders import make_connection, send_shopify
 from quimbi.sandbox import Sandbox
 from sla.models import Calendar, SLAAlert
@@ -63,7 +65,9 @@ class World(NamedTuple):
 
 
 @pytest.fixture
-def world(quimbi: Sandbox) -> World:
+def world(quimbi: Sandbox, shopify: Shopify) -> World:
+    shopify.add_product(7)
+    make_connection(changes={"webhook_secret": SECRET, "access_token": TOKEN})
     me = make_agent(role="admin", email="admin@example.com")
     browser = Client(raise_request_exception=False)
     browser.force_login(me)
@@ -198,6 +202,7 @@ NOT_READS: dict[str, Read] = {
     "api/tickets/<id:pk>/events": lambda w: f"/api/tickets/{w.ticket.pk}/events",
     "api/agents": lambda w: "/api/agents",
     "api/agents/<id:pk>": lambda w: f"/api/agents/{w.me.pk}",
+    "api/integrations/shopify/products/<id:pk>": lambda w: "/api/integrations/shopify/products/7",
     "api/topic-alerts": lambda w: "/api/topic-alerts",
     "api/topic-alerts/<id:pk>": lambda w: f"/api/topic-alerts/{w.ids['alert']}",
     "api/api-keys": lambda w: "/api/api-keys",
@@ -645,6 +650,11 @@ ADMIN_WRITES: dict[str, tuple[str, dict[str, Any], list[str]]] = {
         ["connection.changed"],
     ),
     "pause": ("integrations/connection/{connection}/change/", {"do": "pause"}, ["connection.status_changed"]),
+    "delivered export": (
+        "integrations/datasubjectrequest/",
+        {"action": "mark_delivered", "_selected_action": "{privacy}"},
+        ["privacy.delivered"],
+    ),
     "replay": (
         "integrations/webhookreceipt/",
         {"action": "replay", "_selected_action": "{receipt}"},
@@ -668,6 +678,7 @@ def post(world: World, name: str) -> Any:
         "department": getattr(Department.objects.first(), "pk", 0),
         "skill": getattr(Specialization.objects.first(), "pk", 0),
         "connection": getattr(Connection.objects.first(), "pk", 0),
+        "privacy": getattr(DataSubjectRequest.objects.first(), "pk", 0),
         "receipt": getattr(WebhookReceipt.objects.first(), "pk", 0),
         "expiry": f"{now.year + 1}-01-01 00:00:00",
     }
@@ -680,7 +691,9 @@ def post(world: World, name: str) -> Any:
 def team(world: World) -> World:
     structure.create_department(name="Old", by=SYSTEM, now=world.ticket.created_at)
     structure.create_specialization(slug="old", name="Old", categories=[], by=SYSTEM, now=world.ticket.created_at)
-    send_shopify(make_connection(), {"id": 7})
+    send_shopify(make_connection(), {"id": 7}, "bulk_operations/finish")  # of which nothing is to be done
+    now = world.ticket.created_at
+    DataSubjectRequest.objects.create(source="shopify:x", kind="export", subject="7", received_at=now, due_at=now)
     return world
 
 

@@ -13,7 +13,9 @@ from agents.presence import TooManyTabs
 from agents.structure import SpecializationTaken
 from agents.tests.builders import make_agent
 from integrations.connections import ConnectionTaken, NotReady
+from integrations.oauth import BadCallback, NotConfigured, NotGranted
 from integrations.receipts import NotReplayable
+from integrations.syncing import Held
 from supportdesk.core.api.fields import StrictSerializer
 from supportdesk.core.api.views import ApiViewSet
 from supportdesk.core.delivery import NotDead
@@ -74,6 +76,7 @@ def test_every_operation_documents_its_failures(schema: dict[str, Any]) -> None:
 # Raised by doors that the document is not about, or the base of others.
 ELSEWHERE = {SpecializationTaken.code, NotDead.code, Conflict.code, TooManyTabs.code, TooManyWatched.code}
 ELSEWHERE |= {ConnectionTaken.code, NotReady.code, NotReplayable.code}
+ELSEWHERE |= {BadCallback.code, NotConfigured.code, NotGranted.code, Held.code}
 
 
 def test_every_failure_that_we_can_raise_is_documented(schema: dict[str, Any]) -> None:

@@ -1,43 +1,25 @@
 """Registers what partners tell us of."""
 
 from argparse import ArgumentParser
-from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
-from django.utils import timezone
 
 from integrations.enums import ConnectionStatus, Provider
-from integrations.gorgias import registration
 from integrations.models import Connection
-from integrations.shopify import subscriptions
-from supportdesk.core.actor import Door, system
+from integrations.providers import REGISTRARS
 from supportdesk.core.http import GatewayError
-
-BY = system("integration_register_webhooks", origin=Door.COMMAND)
-
-
-def _gorgias(known: Connection) -> Sequence[str]:
-    found = registration.register(known, by=BY, now=timezone.now())
-    return [*found.made, *found.revived, *found.renewed]
-
-
-# What registers there what is missing, and says what that was.
-REGISTRATIONS: Mapping[Provider, Callable[[Connection], Sequence[str]]] = {
-    Provider.GORGIAS: _gorgias,
-    Provider.SHOPIFY: subscriptions.register,
-}
 
 
 class Command(BaseCommand):
     help = "Registers at every active shop and Gorgias the webhooks that it lacks; they lead to SUPPORTDESK_PUBLIC_URL."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--provider", choices=[provider.value for provider in REGISTRATIONS])
+        parser.add_argument("--provider", choices=[provider.value for provider in REGISTRARS])
         parser.add_argument("--connection", type=int, help="the number of one connection")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        wanted = [options["provider"]] if options["provider"] else list(REGISTRATIONS)
+        wanted = [options["provider"]] if options["provider"] else list(REGISTRARS)
         found = Connection.objects.filter(status=ConnectionStatus.ACTIVE, provider__in=wanted)
         if options["connection"]:
             found = found.filter(pk=options["connection"])
@@ -46,7 +28,7 @@ class Command(BaseCommand):
         failed = 0
         for known in found.order_by("provider", "account_key"):
             try:
-                topics = REGISTRATIONS[Provider(known.provider)](known)
+                topics = REGISTRARS[Provider(known.provider)](known)
             except GatewayError as error:
                 failed += 1
                 self.stderr.write(f"{known}: {error.reason}")

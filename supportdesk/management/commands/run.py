@@ -23,6 +23,7 @@ from django.db import OperationalError
 from django.utils import timezone
 
 from agents.models import Agent
+from integrations.shopify import sandbox as shopify
 from quimbi.sandbox import KEY
 from supportdesk.core.devservices import processes
 from supportdesk.core.devservices.ports import free_port
@@ -99,6 +100,10 @@ class Command(BaseCommand):
         self.slack, self.gorgias = free_port(), free_port()
         os.environ.setdefault("SLACK_BASE_URL", f"http://127.0.0.1:{self.slack}/api/")  # for every part
         os.environ.setdefault("GORGIAS_BASE_URL", f"http://127.0.0.1:{self.gorgias}")
+        self.shopify = free_port()
+        os.environ.setdefault("SHOPIFY_BASE_URL", f"http://127.0.0.1:{self.shopify}")
+        os.environ.setdefault("SHOPIFY_CLIENT_ID", shopify.CLIENT_ID)
+        os.environ.setdefault("SHOPIFY_CLIENT_SECRET", shopify.SECRET)
         os.environ["SUPPORTDESK_PORT"] = str(port)
         self.parent = os.getppid() if options["with_parent"] else None
         self._refuse_taken(port)
@@ -184,6 +189,11 @@ class Command(BaseCommand):
                 [sys.executable, "-m", "integrations.gorgias.sandbox", "--port", str(self.gorgias)],
                 logs / "gorgias.log",
             ),
+            Part(
+                "shopify",
+                [sys.executable, "-m", "integrations.shopify.sandbox", "--port", str(self.shopify)],
+                logs / "shopify.log",
+            ),
             Part("beat", [*celery, "beat", "--loglevel", "INFO", "--pidfile", ""], logs / "beat.log", process="beat"),
         ]
 
@@ -223,7 +233,8 @@ class Command(BaseCommand):
             f"  Metrics    {site}/metrics",
             f"  Slack      http://127.0.0.1:{self.slack}/    a pretend one, where alerts appear: open an urgent ticket",
             f"  Gorgias    http://127.0.0.1:{self.gorgias}/    a pretend one: write as a customer, answer in the admin",
-            f"  Logs       {logs}/web.log, worker.log, beat.log, slack.log, gorgias.log",
+            f"  Shopify    http://127.0.0.1:{self.shopify}/    a pretend shop: register its webhooks in the admin, buy",
+            f"  Logs       {logs}/web.log, worker.log, beat.log, slack.log, gorgias.log, shopify.log",
             "",
             *_advice(),
             "",

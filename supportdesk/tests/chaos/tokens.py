@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import connection, connections, transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.utils import timezone
 
 from integrations import tokens
@@ -80,7 +81,7 @@ def _expired(shopify: Sandbox) -> Connection:
 
 def claim_nothing() -> None:
     """Everybody believes that it is theirs to renew."""
-    tokens.PATIENCE = 2.0  # type: ignore[misc]
+    tokens.PATIENCE = 2.0
 
     def claim(row: Connection) -> datetime:
         return timezone.now()
@@ -90,10 +91,10 @@ def claim_nothing() -> None:
 
 def store_with_the_caller() -> None:
     """The new pair is written where the caller writes, and undone with it."""
-    tokens.ALIAS, tokens.PATIENCE = "default", 2.0  # type: ignore[misc]
+    tokens.ALIAS, tokens.PATIENCE = "default", 2.0
 
     @contextmanager
-    def line() -> Iterator[object]:
+    def line() -> Iterator[BaseDatabaseWrapper]:
         yield connections["default"]
 
     tokens._own_line = line

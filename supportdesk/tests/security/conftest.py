@@ -6,6 +6,7 @@ import pytest
 from django.test import override_settings
 from pytest_django.plugin import DjangoDbBlocker
 
+from integrations.shopify.sandbox import Sandbox as Shopify
 from quimbi.sandbox import Sandbox
 from supportdesk.tests.security import world as worlds
 from supportdesk.tests.security.world import World
@@ -15,8 +16,10 @@ from supportdesk.tests.security.world import World
 def world(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[World]:
     with (
         Sandbox() as quimbi,
-        override_settings(QUIMBI_BASE_URL=quimbi.url, QUIMBI_API_KEY=quimbi.key),
+        Shopify() as shopify,
+        override_settings(QUIMBI_BASE_URL=quimbi.url, QUIMBI_API_KEY=quimbi.key, SHOPIFY_BASE_URL=shopify.url),
         django_db_blocker.unblock(),
         worlds.built() as world,
     ):
+        shopify.add_product(world.values["product"])
         yield world

@@ -65,6 +65,7 @@ GET    api/customers/<id:pk>/tickets                                      200   
 
 POST   api/integrations/gorgias/webhook/<public_id:public_id>             202      - -   - - - - - -  - - - - - - -  {"event": "ticket-updated"}
 POST   api/integrations/shopify/webhook/<public_id:public_id>             202      - -   - - - - - -  - - - - - - -  {"id": 7}
+GET    api/integrations/shopify/products/<id:pk>                          200      - -   + + + + + +  . . . . . . .
 POST   api/integrations/shopify/webhook                                   202      - -   - - - - - -  - - - - - - -  {"id": 7}
 
 GET    api/sla/policies                                                   200      - -   + + + + + +  + + + . . . +
@@ -220,6 +221,24 @@ POST   admin/integrations/connection/callback/<str:provider>/             200   
 GET    admin/integrations/connection/complete/<str:provider>/             200      - -   - - - . . +  - - - - - - -
 POST   admin/integrations/connection/complete/<str:provider>/             302      - -   - - - . . +  - - - - - - -
 
+GET    admin/integrations/synccursor/                                     200      - -   - - - . . +  - - - - - - -
+POST   admin/integrations/synccursor/                                     200      - -   - - - . . +  - - - - - - -
+GET    admin/integrations/synccursor/add/                                 200      - -   - - - . . .  - - - - - - -
+POST   admin/integrations/synccursor/add/                                 302      - -   - - - . . .  - - - - - - -
+GET    admin/integrations/synccursor/<object_id>/change/                  200      - -   - - - ? ? +  - - - - - - -
+POST   admin/integrations/synccursor/<object_id>/change/                  200      - -   - - - ? ? +  - - - - - - -
+GET    admin/integrations/synccursor/<object_id>/history/                 200      - -   - - - ? ? ?  - - - - - - -
+POST   admin/integrations/synccursor/<object_id>/history/                 200      - -   - - - ? ? ?  - - - - - - -
+
+GET    admin/integrations/datasubjectrequest/                             200      - -   - - - . . +  - - - - - - -
+POST   admin/integrations/datasubjectrequest/                             302      - -   - - - . . +  - - - - - - -  {"action": "mark_delivered", "_selected_action": "$datasubjectrequest"}
+GET    admin/integrations/datasubjectrequest/add/                         200      - -   - - - . . .  - - - - - - -
+POST   admin/integrations/datasubjectrequest/add/                         302      - -   - - - . . .  - - - - - - -
+GET    admin/integrations/datasubjectrequest/<object_id>/change/          200      - -   - - - ? ? +  - - - - - - -
+POST   admin/integrations/datasubjectrequest/<object_id>/change/          200      - -   - - - ? ? +  - - - - - - -
+GET    admin/integrations/datasubjectrequest/<object_id>/history/         200      - -   - - - ? ? ?  - - - - - - -
+POST   admin/integrations/datasubjectrequest/<object_id>/history/         200      - -   - - - ? ? ?  - - - - - - -
+
 GET    admin/integrations/webhookreceipt/                                 200      - -   - - - . . +  - - - - - - -
 POST   admin/integrations/webhookreceipt/                                 302      - -   - - - . . +  - - - - - - -  {"action": "replay", "_selected_action": "$webhookreceipt"}
 GET    admin/integrations/webhookreceipt/add/                             200      - -   - - - . . .  - - - - - - -
@@ -301,7 +320,7 @@ POST   admin/EVERY/<object_id>/                                           302   
 
 OURS = (
     "agents/agent,agents/apikey,agents/department,agents/specialization,core/delivery,customers/customer,"
-    "integrations/connection,integrations/webhookreceipt,quimbi/call,sla/calendar,sla/policy,sla/slaalert,"
+    "integrations/connection,integrations/datasubjectrequest,integrations/synccursor,integrations/webhookreceipt,quimbi/call,sla/calendar,sla/policy,sla/slaalert,"
     "tickets/ticket,tickets/topicalert"
 )
 BEAT = ",".join(

@@ -19,8 +19,9 @@ from agents.models import Agent, ApiKey, LoginSession
 from agents.tests.builders import PASSWORD, SYSTEM, actor_of, make_agent, make_department, make_key
 from customers.tests.builders import make_customer
 from integrations.enums import Provider
-from integrations.models import Connection, WebhookReceipt
-from integrations.tests.builders import make_connection, send_shopify
+from integrations.models import Connection, DataSubjectRequest, SyncCursor, WebhookReceipt
+from integrations.shopify.sandbox import TOKEN
+from integrations.tests.builders import SECRET, make_connection, send_shopify
 from quimbi.models import Call
 from sla.models import Calendar, SLAAlert
 from sla.services import applying, policies, simulating
@@ -134,7 +135,12 @@ def _values(people: dict[str, Agent]) -> dict[str, Any]:
         "specialization": skill.pk,
         "ticket": ticket.pk,
         "topicalert": alert.pk,
-        "connection": (connection := make_connection()).pk,
+        "connection": (connection := make_connection(changes={"webhook_secret": SECRET, "access_token": TOKEN})).pk,
+        "synccursor": SyncCursor.objects.create(connection=connection, resource="customers").pk,
+        "datasubjectrequest": DataSubjectRequest.objects.create(
+            connection=connection, source="shopify:x", kind="export", subject="7", received_at=now, due_at=now
+        ).pk,
+        "product": 7,  # in the sandbox
         "public_id": connection.public_id,
         "provider": "shopify",
         "api/integrations/gorgias/webhook": make_connection(Provider.GORGIAS).public_id,
