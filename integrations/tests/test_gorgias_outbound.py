@@ -312,3 +312,34 @@ def test_a_paused_connection_keeps_what_is_to_be_sent(desk: GorgiasDesk, ada: Ag
     connections.activate(connection_id=desk.known.pk, by=SYSTEM, now=timezone.now())
     settle(desk)
     assert len(desk.there.mailed) == 1
+
+
+@pytest.mark.vuln
+@pytest.mark.parametrize("status", ["paused", "reauth", "uninstalled"])
+def test_an_account_that_stays_closed_is_never_asked_and_the_agent_is_told(
+    desk: GorgiasDesk, ada: Agent, status: str
+) -> None:
+    pk, now = opened(desk), timezone.now()
+    message, remark = reply(desk.ticket(pk), ada), note(desk.ticket(pk), ada, "Lost?")
+    Connection.objects.update(status=status)
+    at = now - timedelta(hours=25)
+    outbound.send_message(message_id=message.pk, at=at, now=now)
+    outbound.send_note(note_id=remark.pk, at=at, now=now)
+    outbound.send_fields(ticket_id=message.ticket_id, names=["status"], at=at, now=now)
+    assert desk.there.asked == []
+    why = "because the desk is not connected to it."
+    assert remarks(message.ticket) == [f"Not sent to Gorgias: message 2, {why}", f"Not sent to Gorgias: a note, {why}"]
+
+
+def test_a_reply_that_waits_goes_out_although_its_customer_writes_first(desk: GorgiasDesk, ada: Agent) -> None:
+    pk = opened(desk)
+    ticket = desk.ticket(pk)
+    connections.pause(connection_id=desk.known.pk, by=SYSTEM, now=timezone.now())
+    reply(ticket, ada, "On its way")
+    change(ticket, status="closed")
+    desk.there.say(pk, "Still nothing")
+    connections.activate(connection_id=desk.known.pk, by=SYSTEM, now=timezone.now())
+    desk.arrive()
+    assert desk.ticket(pk).follow_up_of_id == ticket.pk
+    settle(desk)
+    assert len(desk.there.mailed) == 1
