@@ -8,7 +8,7 @@ import json
 import re
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cache, partial
 from typing import Any
@@ -44,17 +44,25 @@ _asking = Asking("shopify")
 
 @dataclass(frozen=True, kw_only=True)
 class Said:
-    """`denied`: what we may not read, as the paths of fields; it is missing in the data."""
+    """`denied`: what we may not read, as the paths of fields; it is missing in the data. `version`: the one served."""
 
     data: Mapping[str, Any]
     denied: Sequence[str] = ()
+    version: str = ""
 
 
 def ask(
-    known: Connection, text: str, variables: Mapping[str, Any], *, seconds: float = 120.0, tries: int = TRIES
+    known: Connection,
+    text: str,
+    variables: Mapping[str, Any],
+    *,
+    seconds: float = 120.0,
+    tries: int = TRIES,
+    notes: bool = True,
 ) -> Said:
     """What Shopify answers to an operation of `queries`. `seconds` is for everything, waiting included.
 
+    `notes`: that another version is served than before is noted at the connection, and told if it is the wrong one.
     Raises Unavailable (try again later), Rejected, NeedsReauth, GrantRefused.
     """
     deadline = time.monotonic() + seconds
@@ -63,7 +71,10 @@ def ask(
     def ask_with(token: str) -> Said:
         return again(partial(_admitted, known, text, variables, token=token, deadline=deadline))
 
-    return tokens.using(known, access.refresh, ask_with)
+    said = tokens.using(known, access.refresh, ask_with)
+    if notes:
+        _note_version(known, said.version)
+    return said
 
 
 def changed(said: Said, name: str) -> Mapping[str, Any]:
@@ -137,12 +148,11 @@ def _read(operation: str, known: Connection, answer: Answer) -> Said:
     if status != 200:
         raise Rejected(STATES.get(status, "refused"), status=status)
     body = _object(answer.body)
-    _compare_version(known, answer.headers.get("X-Shopify-API-Version"))
     extensions = body.get("extensions")
     cost = extensions.get("cost") if isinstance(extensions, Mapping) else None
     if isinstance(cost, Mapping):
         pace_of(known.pk).note(operation, cost, now=time.monotonic())
-    return _said(operation, known, body)
+    return replace(_said(operation, known, body), version=answer.headers.get("X-Shopify-API-Version") or "")
 
 
 def _said(operation: str, known: Connection, body: Mapping[str, Any]) -> Said:
@@ -163,7 +173,7 @@ def _said(operation: str, known: Connection, body: Mapping[str, Any]) -> Said:
     return Said(data=data, denied=denied)
 
 
-def _compare_version(known: Connection, served: str | None) -> None:
+def _note_version(known: Connection, served: str) -> None:
     if served == known.api_version or not served or len(served) > 16:
         return
     Connection.objects.filter(pk=known.pk).update(api_version=served)

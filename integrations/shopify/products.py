@@ -19,7 +19,8 @@ def read(known: Connection, number: str) -> Mapping[str, Any] | None:
     if kept is not None:
         return kept  # type: ignore[no-any-return]
     asked = {"id": mapping.gid("Product", number)}
-    node = client.ask(known, queries.PRODUCT, asked, seconds=WAIT_SECONDS, tries=TRIES).data.get("product")
+    said = client.ask(known, queries.PRODUCT, asked, seconds=WAIT_SECONDS, tries=TRIES, notes=False)  # for a GET
+    node = said.data.get("product")
     if not isinstance(node, Mapping):
         return None
     found = mapping.product_of_node(node) | {"shop": known.account_key}

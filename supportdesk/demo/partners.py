@@ -26,8 +26,8 @@ def connect(*, now: datetime) -> None:
     _connect(Provider.SLACK, WORKSPACE, {"access_token": TOKEN, "channel": CHANNEL}, now=now)
     changes = {"email": EMAIL, "api_key": KEY, "webhook_secret": secrets.token_urlsafe(32)}
     _connect(Provider.GORGIAS, ACCOUNT, changes, now=now)
-    changes = {"access_token": shopify.TOKEN, "webhook_secret": shopify.SECRET, "write_back": True}
-    _connect(Provider.SHOPIFY, shopify.SHOP, changes, now=now)
+    shop = {"access_token": shopify.TOKEN, "webhook_secret": shopify.SECRET, "write_back": True}
+    _connect(Provider.SHOPIFY, shopify.SHOP, shop, now=now)
 
 
 def gorgias_calls(site: str) -> tuple[list[str], dict[str, str]]:

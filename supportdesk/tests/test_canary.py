@@ -14,6 +14,7 @@ from django.utils import timezone
 from agents.tests.builders import SYSTEM
 from customers.models import Customer
 from customers.tests.builders import make_customer
+from integrations.shopify.sandbox import Sandbox as Shopify
 from quimbi.sandbox import Sandbox
 from supportdesk.core.events import emit
 from supportdesk.core.models import IdempotencyRecord, ImportRecord, RateWindow
@@ -31,8 +32,9 @@ METHODS = ("GET", "POST", "PATCH", "DELETE")
 
 @pytest.mark.timeout(300)
 def test_no_personal_value_is_found_where_none_may_be(
-    tmp_path: Path, django_capture_on_commit_callbacks: Any, quimbi: Sandbox
+    tmp_path: Path, django_capture_on_commit_callbacks: Any, quimbi: Sandbox, shopify: Shopify
 ) -> None:
+    shopify.add_product(7)
     marks = Marks()
     with watched() as places:
         drive = Drive(marks, places, tmp_path)

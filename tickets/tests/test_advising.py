@@ -267,8 +267,13 @@ def test_what_quimbi_never_said_anything_of_is_asked_about_a_few_at_a_time(platf
 
 def test_two_do_not_ask_ahead_at_once(platform: Sandbox) -> None:
     assign(make_ticket(), make_worker())
-    met = []
-    platform.before_answering = lambda: met or met.append(advising.meet_queues(by=SYSTEM, now=timezone.now()))
+    met: list[int] = []
+
+    def meet() -> None:
+        if not met:
+            met.append(advising.meet_queues(by=SYSTEM, now=timezone.now()))
+
+    platform.before_answering = meet
     assert advising.meet_queues(by=SYSTEM, now=timezone.now()) == 1
     assert met == [0]
     platform.before_answering = lambda: None

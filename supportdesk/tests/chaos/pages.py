@@ -4,6 +4,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from django.conf import settings
@@ -78,8 +79,8 @@ def run(setting: Setting) -> Outcome:
             is_open = sandbox.count() == calls
             if is_open:
                 for ticket in tickets[many:]:
-                    apart.take(lambda ticket=ticket: _look(api, ticket).seconds)
-                    beside.take(lambda: _page(api))
+                    apart.take(partial(_seconds, api, ticket))
+                    beside.take(partial(_page, api))
             for look in [*closed, *still]:
                 tally += _judged(look)
             tally["lists_differ"] += _order(api) != order
@@ -111,6 +112,10 @@ def _look(api: Api, ticket: Ticket) -> Look:
     began = time.monotonic()
     answer = api.get(f"/api/tickets/{ticket.pk}")
     return Look(seconds=time.monotonic() - began, answer=answer)
+
+
+def _seconds(api: Api, ticket: Ticket) -> float:
+    return _look(api, ticket).seconds
 
 
 def _judged(look: Look) -> Counter[str]:
