@@ -25,10 +25,10 @@ from customers.orders import OrderItem, record_order
 from customers.tests.orders import told
 from integrations import receipts
 from integrations.enums import Provider
-<<<<<<< HEAD
 from integrations.gorgias import polling
 from integrations.gorgias.sandbox import Sandbox as Gorgias
 from integrations.gorgias.sandbox import Scripted
+from integrations.shopify.sandbox import TOKEN
 from integrations.tests.builders import (
     CHANGES,
     GorgiasDesk,
@@ -39,10 +39,6 @@ from integrations.tests.builders import (
     send_gorgias,
     shopify_headers,
 )
-=======
-from integrations.shopify.sandbox import TOKEN
-from integrations.tests.builders import encoded, make_connection, path_of, send, send_gorgias, shopify_headers
->>>>>>> shopify
 from sla.tests.builders import minutes, raise_due
 from supportdesk.celery import app
 from supportdesk.core import delivery
@@ -296,11 +292,7 @@ class Drive:
         """Deliveries about people, signed and not; and a Slack that is told and one that nobody answers."""
         marks, secret = self.marks, self.marks.token()
         shop, desk = (
-<<<<<<< HEAD
-            make_connection(provider, changes={**CHANGES[provider], "webhook_secret": secret})
-=======
-            make_connection(provider, changes={"webhook_secret": secret, "access_token": TOKEN})
->>>>>>> shopify
+            make_connection(provider, changes={**CHANGES[provider], "webhook_secret": secret, "access_token": TOKEN})
             for provider in (Provider.SHOPIFY, Provider.GORGIAS)
         )
         make_connection(Provider.SLACK, changes={"access_token": marks.token(), "channel": "C0123456"})
