@@ -140,7 +140,8 @@ class GorgiasDesk:
         calls, self.there.calls = self.there.calls, []
         for path, headers, body in calls:
             assert send(path, body, headers).status_code == 202
-        receipts.work_off(limit=1_000)
+        while receipts.work_off(limit=1_000):
+            pass
         return len(calls)
 
     def leave(self) -> None:

@@ -80,7 +80,7 @@ def send_back() -> None:
     """As that, and what came from Gorgias is sent back there."""
     forget_marks()
     outbound._is_there = lambda turn, kind, local_id: False
-    handlers.Door = SimpleNamespace(GORGIAS=None)  # type: ignore[attr-defined]
+    handlers.Door = SimpleNamespace(GORGIAS=None)  # type: ignore[assignment, attr-defined]
 
 
 DRILL = Drill(run=run, faults={"forget-marks": forget_marks, "send-back": send_back})

@@ -24,6 +24,7 @@ from integrations.slack.sandbox import Sandbox as Slack
 from integrations.slack.sandbox import Scripted as SlackScripted
 from integrations.tests.builders import GorgiasDesk, make_slack
 from supportdesk.core import delivery, http
+from supportdesk.core.breaker import Breaker
 from supportdesk.core.models import Delivery
 from supportdesk.tests.chaos.report import Drill, Outcome, Setting
 from supportdesk.tests.client import Api
@@ -160,7 +161,7 @@ def _too_soon(asked: list[Asked]) -> int:
 def impatient() -> None:
     """What a partner asks us to wait for is not heard."""
     http.retry_after = lambda value, *, now: 12.0  # more than a call may take
-    pace.Breaker.pause = lambda self, seconds: None  # type: ignore[method-assign]
+    Breaker.pause = lambda self, seconds: None  # type: ignore[method-assign]
 
 
 def send_blindly() -> None:
@@ -176,7 +177,7 @@ def give_up() -> None:
         def __init__(self, seconds: float) -> None:
             super().__init__(seconds)
 
-    outbound.Later = Failure  # type: ignore[assignment, attr-defined, misc]
+    outbound.Later = Failure  # type: ignore[assignment, attr-defined]
 
 
 FAULTS: dict[str, Callable[[], None]] = {"impatient": impatient, "send-blindly": send_blindly, "give-up": give_up}
