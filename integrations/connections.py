@@ -271,7 +271,8 @@ def _set_secret(known: Connection, name: str, text: str, *, now: datetime) -> li
         if not is_strong(text):
             detail = f"Must be at least {MIN_SECRET_BYTES} random characters, and no placeholder."
             raise InvalidInput.on(name, detail, "weak_secret")
-        known.webhook_secret_previous, known.previous_until = known.webhook_secret, now + PREVIOUS_LIVES
+        if known.webhook_secret:
+            known.webhook_secret_previous, known.previous_until = known.webhook_secret, now + PREVIOUS_LIVES
     elif name == "api_key" and known.provider == Provider.SLACK and not text.startswith(settings.SLACK_HOOKS_URL):
         raise InvalidInput.on(name, f"Must begin with {settings.SLACK_HOOKS_URL}.")
     if name == "access_token":
