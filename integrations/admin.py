@@ -208,8 +208,8 @@ class ConnectionAdmin(DeskAdmin):
             # Not a redirect: to answer a form with one elsewhere is what our policy of contents forbids.
             found = {"title": f"Connect {saved}", "address": form.leads_to}  # type: ignore[attr-defined]
             return TemplateResponse(request, "admin/desk/lead_on.html", found)
-        if form.cleaned_data.get("do") in {"test", "register"}:
-            form.changed_data.clear()
+        if form.cleaned_data.get("do") in {"test", "register"}:  # which say for themselves what came of it
+            return HttpResponseRedirect(self.url_of(saved))
         return super().saved(request, saved, form)
 
     def _register(self, request: HttpRequest, known: Connection) -> None:
