@@ -45,6 +45,12 @@ class ConnectionForm(ServiceForm):
     email = forms.CharField(
         required=False, max_length=254, label="E-mail", help_text="Of Gorgias: of the user whose API key it is."
     )
+    address = forms.CharField(
+        required=False,
+        max_length=254,
+        label="Answers come from",
+        help_text="Of Gorgias: the address connected there, for tickets that are opened here. Empty: those stay here.",
+    )
     write_back = forms.BooleanField(
         required=False,
         label="Write back",

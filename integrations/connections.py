@@ -37,7 +37,7 @@ ACCOUNTS = {
 }
 CHANNEL = re.compile(r"[CGD][A-Z0-9]{5,30}")
 SECRETS = frozenset({"access_token", "api_key", "webhook_secret"})
-OPTIONS = frozenset({"channel", "email"})
+OPTIONS = frozenset({"channel", "email", "address"})
 CHANGEABLE = SECRETS | OPTIONS | {"write_back"}
 
 log = structlog.get_logger("supportdesk.connections")
@@ -250,7 +250,7 @@ def _set(known: Connection, changes: Mapping[str, Any], *, now: datetime) -> lis
 def _set_option(known: Connection, name: str, text: str) -> list[str]:
     if name == "channel" and text and not CHANNEL.fullmatch(text):
         raise InvalidInput.on("channel", "Must be the id of a channel, such as C0123456789, not its name.")
-    if name == "email" and text:
+    if name in {"email", "address"} and text:
         normalised_email(text)
     if known.options.get(name, "") == text:
         return []

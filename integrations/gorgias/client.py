@@ -84,6 +84,11 @@ def every(known: Connection, kind: str, *, left: float, **query: str) -> Iterato
             return
 
 
+def open_ticket(known: Connection, ticket: Mapping[str, Any], *, left: float) -> Mapping[str, Any]:
+    """Asked once, whatever comes: twice would be two tickets."""
+    return _ask(known, "POST", "tickets", left=left, json=ticket, once=True)
+
+
 def change_ticket(known: Connection, ticket_id: str, changes: Mapping[str, Any], *, left: float) -> Mapping[str, Any]:
     """Never tags, which it would replace. The same change twice is one."""
     return _ask(known, "PUT", f"tickets/{int(ticket_id)}", left=left, json=changes)

@@ -5,6 +5,7 @@ from datetime import datetime
 from integrations.gorgias import outbound
 from supportdesk.core.actor import Door
 from supportdesk.core.events import Occurrence
+from tickets.enums import Sender
 from tickets.events import (
     MessageAdded,
     NoteAdded,
@@ -21,6 +22,10 @@ def push_to_gorgias(occurrence: Occurrence, *, now: datetime) -> None:
         return
     event, at = occurrence.event, occurrence.at
     match event:
+        case MessageAdded(sender=Sender.CUSTOMER, position=1):
+            outbound.open_ticket(ticket_id=event.subject_id, at=at, now=now)
+        case MessageAdded(sender=Sender.CUSTOMER):
+            outbound.send_heard(message_id=event.message_id, at=at, now=now)
         case MessageAdded(public_reply=True):
             outbound.send_message(message_id=event.message_id, at=at, now=now)
         case NoteAdded():

@@ -103,6 +103,7 @@ class Ticket:
     """A ticket there. `hidden` says why it is no work: trashed or spam. `tags` as they are spelled there."""
 
     id: str
+    external_id: str
     status: str
     hidden: str
     priority: str
@@ -131,6 +132,7 @@ def ticket(raw: Mapping[str, Any]) -> Ticket:
     words["team"] = _id(team.get("id")) if isinstance(team, Mapping) else ""
     return Ticket(
         id=external_id(raw.get("id")),
+        external_id=line(raw.get("external_id"), 255),
         status=CLOSED if hidden or raw.get("status") == CLOSED else OPEN,
         hidden=hidden,
         priority=_word(raw.get("priority")),

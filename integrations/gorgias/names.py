@@ -17,6 +17,9 @@ TRIGGERS = (  # that we take
 )
 
 
+OUR_TICKET = re.compile(r"crm:ticket:([1-9][0-9]{0,18})")
+
+
 def mark(kind: str, number: int) -> str:
-    """The external id of what we send. `kind` is msg or note."""
+    """The external id of what we send. `kind` is msg, note or ticket."""
     return f"crm:{kind}:{number}"

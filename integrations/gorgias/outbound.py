@@ -21,7 +21,7 @@ from integrations import connections
 from integrations.enums import ConnectionStatus, Provider
 from integrations.gorgias import client, mapping, people, taking
 from integrations.gorgias.client import Down, Refused
-from integrations.gorgias.names import MESSAGE, NOTE, TICKET, mark
+from integrations.gorgias.names import MESSAGE, NOTE, SOURCE, TICKET, mark
 from integrations.models import Connection, ExternalLink
 from integrations.reading import Unreadable, external_id
 from supportdesk.core.actor import Door, system
@@ -81,6 +81,44 @@ def send_message(*, message_id: int, at: datetime, now: datetime) -> None:
         files = message.attachments.count()
         if files:
             _remark(message.ticket_id, f"Gorgias is not given files: the {files} of {what} did not go along.", now=now)
+
+
+def open_ticket(*, ticket_id: int, at: datetime, now: datetime) -> None:
+    """Opens there what was opened here, once, where an account has an address to answer it from: with what its customer
+    wrote as history, so that nobody is mailed. Raises Later.
+    """
+    ticket = Ticket.objects.select_related("customer").get(pk=ticket_id)
+    accounts = Connection.objects.filter(provider=Provider.GORGIAS, options__address__gt="")
+    known = accounts.order_by("pk").first()
+    if known is None or ticket.source == SOURCE or not ticket.customer.email or _link_of(ticket_id) is not None:
+        return
+    link = ExternalLink(connection=known, object_type=TICKET, local_type=TICKET, local_id=ticket_id)
+    turn = _turn_of(link, at=at, now=now)
+    if turn.given_up or ticket.customer.erased_at is not None:
+        return
+    with _Failures(turn, ticket_id, "this ticket"):
+        ours = mark("ticket", ticket_id)
+        rows = client.page(known, "tickets", left=turn.left, external_id=ours).rows
+        row = (
+            rows[0]
+            if rows
+            else client.open_ticket(known, {**_as_new(turn, ticket), "external_id": ours}, left=turn.left)
+        )
+        taking.link_ours(known, ticket_id, external_id(row.get("id")))
+        OPERATIONS.labels("known" if rows else "sent").inc()
+        connections.note_success(known, now=now)
+
+
+def send_heard(*, message_id: int, at: datetime, now: datetime) -> None:
+    """What a customer wrote to us by another way than Gorgias: there as history, once. Raises Later."""
+    message = Message.objects.select_related("ticket__customer").get(pk=message_id)
+    turn = _turn(message.ticket_id, at=at, now=now)
+    if turn is None or turn.given_up or message.source == SOURCE or _is_there(turn, MESSAGE, message_id):
+        return
+    if message.ticket.customer.erased_at is not None:
+        return
+    with _Failures(turn, message.ticket_id, f"message {message.position}"):
+        _post(turn, MESSAGE, message_id, mark("msg", message_id), lambda remote: _heard(turn, message))
 
 
 def send_note(*, note_id: int, at: datetime, now: datetime) -> None:
@@ -150,6 +188,44 @@ def _note_sent(turn: _Turn, kind: str, local_id: int, found: str) -> None:
     ExternalLink.objects.get_or_create(connection=turn.known, object_type=MESSAGE, external_id=found, defaults=given)
 
 
+def _as_new(turn: _Turn, ticket: Ticket) -> Mapping[str, Any]:
+    first = ticket.messages.select_related("ticket__customer").get(position=1)
+    customer = ticket.customer
+    return {
+        "subject": ticket.subject,
+        "channel": "email",
+        "via": "api",
+        "status": mapping.status_there(ticket.status),
+        "priority": mapping.PRIORITIES_THERE[Priority(ticket.priority)],
+        "customer": {"email": customer.email, "name": customer.name},
+        "tags": [{"name": tag} for tag in ticket.tags],
+        "created_datetime": ticket.created_at.isoformat(),
+        "messages": [{**_heard(turn, first), "external_id": mark("msg", first.pk)}],
+    }
+
+
+def _heard(turn: _Turn, message: Message) -> Mapping[str, Any]:
+    """With when it was sent, a message is history: nobody is mailed."""
+    customer = message.ticket.customer
+    who = {"name": customer.name, "address": customer.email or ""}
+    return {
+        "channel": "email",
+        "via": "api",
+        "from_agent": False,
+        "public": True,
+        "source": {"type": "email", "from": who, "to": _connected(turn)},
+        "sent_datetime": message.created_at.isoformat(),
+        "created_datetime": message.created_at.isoformat(),
+        **_text(message.body),
+    }
+
+
+def _connected(turn: _Turn) -> list[Mapping[str, str]]:
+    """The address that answers come from where nobody wrote to one of theirs; none where none was named."""
+    address = turn.known.options.get("address")
+    return [{"name": "", "address": address}] if address else []
+
+
 class _NoWay(Exception):
     """There is no address that a reply could go to."""
 
@@ -160,7 +236,8 @@ def _reply(turn: _Turn, remote: mapping.Ticket, message: Message) -> Mapping[str
     heard = next((raw for raw in reversed(public) if raw.get("from_agent") is not True and _address(raw, "from")), None)
     told = next((raw for raw in reversed(public) if raw.get("from_agent") is True and _receivers(raw)), None)
     if heard is not None:
-        to, us, raw = _address(heard, "from"), next(iter(_receivers(heard)), None), heard
+        written_to = [one for raw in [heard, *reversed(public)] if not raw.get("from_agent") for one in _receivers(raw)]
+        to, us, raw = _address(heard, "from"), next(iter([*written_to, *_connected(turn)]), None), heard
     elif told is not None:
         to, us, raw = _receivers(told)[0], _address(told, "from"), told
     else:
@@ -263,8 +340,11 @@ def _turn(ticket_id: int, *, at: datetime, now: datetime) -> _Turn | None:
     become so; nothing is asked of Gorgias before.
     """
     link = _link_of(ticket_id)
-    if link is None:
-        return None
+    return None if link is None else _turn_of(link, at=at, now=now)
+
+
+def _turn_of(link: ExternalLink, *, at: datetime, now: datetime) -> _Turn:
+    """Raises Later."""
     status = link.connection.status
     may_become = status != ConnectionStatus.UNINSTALLED and now - at < KEPT_FOR
     if status != ConnectionStatus.ACTIVE and may_become:

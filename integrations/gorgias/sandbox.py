@@ -161,6 +161,12 @@ class Sandbox:
     def open_ticket(self, customer: Mapping[str, Any] | None, text: str, **over: Any) -> dict[str, Any]:
         """A customer writes for the first time."""
         with self.lock:
+            ticket = self._new_ticket(customer, over)
+        self.say(ticket["id"], text)
+        return ticket
+
+    def _new_ticket(self, customer: Mapping[str, Any] | None, over: Mapping[str, Any]) -> dict[str, Any]:
+        with self.lock:
             at, pk = self.now(), next(self._numbers)
             ticket: dict[str, Any] = dict.fromkeys(
                 ("external_id", "language", "assignee_user", "assignee_team", "meta", "closed_datetime")
@@ -171,8 +177,7 @@ class Sandbox:
             ticket |= {"updated_datetime": at, **over}
             self.tickets[pk] = ticket
             self.fire("ticket-created", ticket)
-        self.say(pk, text)
-        return ticket
+            return ticket
 
     def say(self, ticket_id: int, text: str, *, user: Mapping[str, Any] | None = None, **over: Any) -> dict[str, Any]:
         """A customer writes, or a user who works there."""
@@ -298,6 +303,8 @@ class Sandbox:
                 _only(given, TICKET_FIELDS)
                 self._change(self._ticket(pk), given)
                 return Scripted(status=202, body=self._row(self._ticket(pk)))
+            case "POST", ["tickets"]:
+                return Scripted(status=201, body=self._open(given))
             case (("POST" | "DELETE"), ["tickets", pk, "tags"]):
                 return self._retag(method, self._ticket(pk), given)
             case "POST", ["tickets", pk, "messages"]:
@@ -347,6 +354,23 @@ class Sandbox:
     def _row(self, ticket: Mapping[str, Any]) -> dict[str, Any]:
         return {name: value for name, value in ticket.items() if name != "messages"}
 
+    def _open(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """As an app does it: with its messages, and a customer who is known by their address."""
+        _only(given, TICKET_FIELDS | {"channel", "via", "customer", "tags", "messages", "created_datetime"})
+        messages, person = given.get("messages"), given.get("customer") or {}
+        if not isinstance(messages, list) or not 1 <= len(messages) <= 500 or not person.get("email"):
+            raise _Wrong(400, "Missing data for required field.")
+        if given.get("status", "open") not in STATUSES or given.get("priority", "low") not in PRIORITIES:
+            raise _Wrong(400, "Not a valid choice.")
+        known = [one for one in self.customers.values() if one["email"] == person["email"]]
+        customer = known[0] if known else self.add_customer(person["email"], name=person.get("name"))
+        over = {name: given[name] for name in ("subject", "status", "priority", "external_id") if name in given}
+        tags = [self._tag(tag["name"]) for tag in given.get("tags", [])]
+        ticket = self._new_ticket(customer, {**over, "via": "api", "tags": tags})
+        for message in messages:
+            self._post_message(ticket, message)
+        return ticket
+
     def _change(self, ticket: dict[str, Any], changes: Mapping[str, Any]) -> None:
         if changes.get("status", "open") not in STATUSES or changes.get("priority", "low") not in PRIORITIES:
             raise _Wrong(400, "Not a valid choice.")
@@ -392,6 +416,8 @@ class Sandbox:
                 raise _Wrong(400, "No address to send to.")
             if given["channel"] == "email" and (source.get("from") or {}).get("address") != ADDRESS:
                 raise _Wrong(400, "The sending address is not connected.")
+        if not given["from_agent"]:
+            return Scripted(status=201, body=self._add(ticket, {**given, "sender": ticket["customer"]}))
         sender = given.get("sender") or {"id": self.me["id"]}
         message = self._add(ticket, {**given, "sender": self.users.get(int(sender.get("id") or 0), self.me)})
         if public and given["from_agent"] and not given.get("sent_datetime"):

@@ -19,7 +19,7 @@ from django.db import transaction
 from integrations import links
 from integrations.gorgias import mapping, people
 from integrations.gorgias.mapping import Said
-from integrations.gorgias.names import MAIL, MESSAGE, NOTE, OURS, SOURCE, TICKET
+from integrations.gorgias.names import MAIL, MESSAGE, NOTE, OUR_TICKET, OURS, SOURCE, TICKET
 from integrations.models import Connection, ExternalLink
 from supportdesk.core.actor import Actor, Door
 from supportdesk.core.crypto import blind_indexes
@@ -67,7 +67,7 @@ def take(known: Connection, remote: mapping.Ticket, *, by: Actor, now: datetime)
     """Has the ticket here be what it is there. The same state again changes nothing."""
     with transaction.atomic():
         one_at_a_time(known.pk, remote.id)
-        link = link_of(known, remote.id)
+        link = link_of(known, remote.id) or _opened_by_us(known, remote)
         if link is None and remote.hidden:
             return Taken.HIDDEN
         if link is None and _is_of_erased(known, remote):
@@ -95,6 +95,23 @@ def one_at_a_time(connection_id: int, ticket_id: str) -> None:
 
 def link_of(known: Connection, ticket_id: str) -> ExternalLink | None:
     return ExternalLink.objects.filter(connection=known, object_type=TICKET, external_id=ticket_id).first()
+
+
+def link_ours(known: Connection, ticket_id: int, there: str) -> ExternalLink:
+    """That a ticket of ours was opened there, as it is told of for the first time."""
+    given = {"local_type": TICKET, "local_id": ticket_id}
+    link, _ = ExternalLink.objects.get_or_create(
+        connection=known, object_type=TICKET, external_id=there, defaults=given
+    )
+    return link
+
+
+def _opened_by_us(known: Connection, remote: mapping.Ticket) -> ExternalLink | None:
+    """When we hear of it before we have noted that it is there."""
+    ours = OUR_TICKET.fullmatch(remote.external_id)
+    if ours is None or not Ticket.objects.filter(pk=int(ours[1])).exclude(source=SOURCE).exists():
+        return None
+    return link_ours(known, int(ours[1]), remote.id)
 
 
 def forget(*, customer_id: int) -> None:

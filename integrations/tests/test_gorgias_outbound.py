@@ -10,6 +10,7 @@ from django.utils import timezone
 from agents.models import Agent
 from agents.tests.builders import SYSTEM, actor_of, make_agent, occurrence_of
 from customers import privacy
+from customers.tests.builders import make_customer
 from integrations import connections
 from integrations.gorgias import client, handlers, outbound
 from integrations.gorgias.sandbox import ADDRESS, EMAIL, Sandbox, Scripted
@@ -343,3 +344,56 @@ def test_a_reply_that_waits_goes_out_although_its_customer_writes_first(desk: Go
     assert desk.ticket(pk).follow_up_of_id == ticket.pk
     settle(desk)
     assert len(desk.there.mailed) == 1
+
+
+def open_here(desk: GorgiasDesk, **over: Any) -> Ticket:
+    """A ticket that is opened in the desk, by an account that has an address to answer it from."""
+    connections.update(connection_id=desk.known.pk, changes={"address": ADDRESS}, by=SYSTEM, now=timezone.now())
+    customer = over.pop("customer", None) or make_customer(email="kim@example.com", name="Kim")
+    return make_ticket(customer=customer, subject="Wrong size", tags=["returns"], priority="high", **over)
+
+
+def test_a_ticket_that_is_opened_here_is_opened_there_as_history_and_answered_from_there(
+    desk: GorgiasDesk, ada: Agent
+) -> None:
+    ticket = open_here(desk)
+    say(ticket, "And the colour", sender=Sender.CUSTOMER)
+    settle(desk)
+    (there,) = desk.there.tickets.values()
+    assert (there["subject"], there["priority"], there["status"]) == ("Wrong size", "high", "open")
+    assert ([tag["name"] for tag in there["tags"]], there["customer"]["email"]) == (["returns"], "kim@example.com")
+    assert [one["body_text"] for one in there["messages"]] == [said.body for said in ticket.messages.all()]
+    assert (desk.there.mailed, Ticket.objects.count(), Message.objects.count()) == ([], 1, 2)
+    reply(ticket, ada)
+    change(ticket, status="resolved")
+    settle(desk)
+    (mailed,) = desk.there.mailed
+    assert (mailed["source"]["to"][0]["address"], mailed["source"]["from"]["address"]) == ("kim@example.com", ADDRESS)
+    assert (there["status"], Ticket.objects.count(), Message.objects.count()) == ("closed", 1, 3)
+    desk.there.say(there["id"], "Thank you")
+    settle(desk)
+    assert [said.sender for said in ticket.messages.order_by("position")][-1] == "customer"
+    assert (Ticket.objects.get().status, len(desk.there.mailed)) == ("open", 1)
+
+
+@pytest.mark.vuln
+def test_a_ticket_that_may_have_been_opened_there_is_not_opened_twice(desk: GorgiasDesk) -> None:
+    desk.there.script("POST", "/api/tickets", Scripted(drop=True, stores=True))
+    ticket = open_here(desk)
+    desk.leave()
+    desk.arrive()  # told of it before we know that it is there
+    settle(desk)
+    assert (len(desk.there.tickets), Ticket.objects.count(), Message.objects.count()) == (1, 1, 1)
+    assert ExternalLink.objects.get(object_type="ticket").local_id == ticket.pk
+
+
+def test_what_is_opened_here_stays_here_unless_it_can_be_answered_there(desk: GorgiasDesk) -> None:
+    make_ticket()
+    settle(desk)
+    open_here(desk, customer=make_customer(email=None))
+    settle(desk)
+    assert desk.there.tickets == {}
+    ticket = open_here(desk)
+    desk.there.script("POST", "/api/tickets", Scripted(status=400, body={}))
+    settle(desk)
+    assert remarks(ticket) == ["Not sent to Gorgias: this ticket, because Gorgias does not take it (http 400)."]
