@@ -7,7 +7,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 WITH := $(PY) -m supportdesk.core.devservices exec --
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test unit lint fuzz manage lock reset
+.PHONY: help install run test unit controls lint fuzz manage lock reset
 
 help: ## Show what there is to make
 	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -23,6 +23,9 @@ test: install ## Run all tests on servers of their own
 
 unit: install ## Run the tests that start no processes and ask few questions
 	@$(PY) -m pytest -q -n auto --dist worksteal -m "not slow"
+
+controls: install ## Run each drill with each fault that it must find (ten minutes)
+	@$(PY) -m pytest -q -n auto --dist worksteal -m control
 
 lint: install ## Check style, types, migrations, settings and the API document
 	@$(WITH) $(PY) requirements/lint.py

@@ -97,6 +97,7 @@ def test_the_drill_finds_nothing_wrong(name: str, servers: dict[str, str]) -> No
     assert (code, found["ok"], found["wrong"]) == (0, True, []), found
 
 
+@pytest.mark.control
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize(("name", "fault", "sees"), CONTROLS)
 def test_the_drill_finds_the_fault_that_is_patched_in(
