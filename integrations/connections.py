@@ -177,10 +177,10 @@ def note_success(known: Connection, *, now: datetime) -> None:
     Connection.objects.filter(pk=known.pk).update(last_ok_at=now)
 
 
-def note_handed_over(known: Connection, digest: str) -> None:
+def note_handed_over(known: Connection, mark: str) -> None:
     """Which webhook secret, by a keyed hash, the partner was given last."""
-    if known.options.get("handed_over") != digest:
-        known.options = {**known.options, "handed_over": digest}
+    if known.options.get("handed_over") != mark:
+        known.options = {**known.options, "handed_over": mark}
         Connection.objects.filter(pk=known.pk).update(options=known.options)
 
 

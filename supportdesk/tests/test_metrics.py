@@ -115,6 +115,7 @@ def test_a_client_adds_no_series_of_its_own(settings: Any) -> None:
     assert not re.search("cafe", str(after), re.IGNORECASE)
     assert {label for key in after for label, _ in key[1:]} <= {
         *("route", "method", "status", "le", "outcome", "limit", "use", "task", "part", "state", "queue", "provider"),
+        "operation",  # of a partner
         *("function", "dialect", "source", "breaker", "window"),  # of Quimbi: words of our own code
         *("found", "kind", "how"),  # whether an answer was kept, and what is told how
         *("alias", "vendor", "type"),  # of django_prometheus: our one database, and classes of its errors

@@ -29,6 +29,7 @@ class Command(BaseCommand):
         with sandbox:
             sandbox.play(options["play"], seconds=options["seconds"])
             self.stdout.write(f"Simulated Quimbi at {sandbox.url} (QUIMBI_BASE_URL), key {options['key']}.")
+            self.stdout.flush()
             try:
                 while True:
                     time.sleep(3_600)
