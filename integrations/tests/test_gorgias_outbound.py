@@ -148,7 +148,7 @@ def test_order_is_kept_over_all_that_is_done(desk: GorgiasDesk, ada: Agent) -> N
     assert writes(desk) == [("POST", "messages"), ("PUT", str(pk)), ("POST", "messages")]
 
 
-def test_nothing_goes_that_is_not_an_agent_s_word_on_a_ticket_of_theirs(desk: GorgiasDesk, ada: Agent) -> None:
+def test_nothing_is_mailed_that_is_not_an_agent_s_word_on_a_ticket_of_theirs(desk: GorgiasDesk, ada: Agent) -> None:
     pk = opened(desk)
     ticket, other = desk.ticket(pk), make_ticket()
     say(ticket, "a customer, through our own API")
@@ -157,7 +157,9 @@ def test_nothing_goes_that_is_not_an_agent_s_word_on_a_ticket_of_theirs(desk: Go
     say(ticket, "long ago", sender=Sender.AGENT, by=history)
     say(ticket, "automatic", sender=Sender.SYSTEM, system_name="Desk")
     settle(desk)
-    assert (desk.there.mailed, [one for one in writes(desk) if one[0] == "POST"]) == ([], [])
+    assert (desk.there.mailed, [one for one in writes(desk) if one[0] == "POST"]) == ([], [("POST", "messages")])
+    heard = desk.there.tickets[pk]["messages"][-1]
+    assert (heard["body_text"], heard["from_agent"]) == ("a customer, through our own API", False)
 
 
 def test_an_erased_customer_s_ticket_is_not_written_on(desk: GorgiasDesk, ada: Agent) -> None:
