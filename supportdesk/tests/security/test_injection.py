@@ -209,8 +209,7 @@ def test_sql_in_a_parameter_is_a_value_like_any_other(number: int, path: str, na
     path = path.replace("{id}", str(ticket.pk))
     for value in SQL[number % 8 :: 8]:
         response = api.client.get(path, {name: value}, headers=api.headers)
-        away = {503} if "/integrations/" in path else set()  # no partner is connected
-        assert response.status_code in {200, 400, 404} | away, (value, response.content)
+        assert response.status_code in {200, 400, 404}, (value, response.content)
         if response.status_code == 200 and name not in {"count", "page_size", "fields"} and not response.streaming:
             found = Answer(response).body.get("results", [])
             assert not found or value in {"''", '"', "_", "\\", "%", "'", "((((", ":*", "<->"}, (value, found)
