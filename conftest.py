@@ -4,6 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 from django.core.cache import cache
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis
 
 from agents import realtime
 from integrations.gorgias import pace
@@ -15,6 +17,10 @@ from supportdesk.core import kept, wakeup
 from supportdesk.tests.client import Api
 from supportdesk.tests.sockets import Desk, ThreadedServer, wait_for
 from tickets import workload
+
+# How fast the machine is, is no fault.
+hypothesis.register_profile("desk", suppress_health_check=[HealthCheck.too_slow])
+hypothesis.load_profile("desk")
 
 __all__ = ["quimbi", "shopify"]  # fixtures of apps
 
