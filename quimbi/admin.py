@@ -4,9 +4,8 @@ from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin
-from django.http import HttpRequest
 
-from agents.admin import DeskAdmin
+from agents.admin import RecordAdmin
 from quimbi.models import Call
 from supportdesk.core.admin import ServiceForm
 
@@ -24,21 +23,10 @@ class CallForm(ServiceForm):
 
 
 @admin.register(Call)
-class CallAdmin(DeskAdmin):
+class CallAdmin(RecordAdmin):
     form_class = CallForm
     list_display = FIELDS
     list_filter: ClassVar[Any] = ("function", "outcome")
     plain_filters = ("function", "outcome")
     ordering = ("-id",)
-    sortable_by: ClassVar[Any] = ()
-
-    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return super().has_view_permission(request, obj) and self.is_admin(request)
-
-    has_module_permission = has_view_permission
-
-    def settable(self, request: HttpRequest, obj: Any) -> frozenset[str]:
-        return frozenset()
-
-    def build_form(self, request: HttpRequest, obj: Any) -> ServiceForm:
-        return CallForm(initial={name: getattr(obj, name) for name in FIELDS}, settable=frozenset())
+    shown = FIELDS

@@ -8,7 +8,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 
-from agents.admin import DeskAdmin
+from agents.admin import RecordAdmin
 from supportdesk.core import delivery
 from supportdesk.core.admin import ServiceForm
 from supportdesk.core.errors import DomainError
@@ -27,7 +27,7 @@ class DeliveryForm(ServiceForm):
 
 
 @admin.register(Delivery)
-class DeliveryAdmin(DeskAdmin):
+class DeliveryAdmin(RecordAdmin):
     """Read only; trying again goes through the service."""
 
     form_class = DeliveryForm
@@ -38,7 +38,7 @@ class DeliveryAdmin(DeskAdmin):
     search_fields = ("reaction",)
     search_help_text = "Part of a reaction's name"
     ordering = ("-id",)
-    sortable_by: ClassVar[Any] = ()
+    shown = FIELDS
     actions = ("try_again",)
 
     @admin.display(description="Subject")
@@ -48,17 +48,6 @@ class DeliveryAdmin(DeskAdmin):
     @admin.display(description="Event")
     def event_name(self, obj: Delivery) -> str:
         return obj.event.name
-
-    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return super().has_view_permission(request, obj) and self.is_admin(request)
-
-    has_module_permission = has_view_permission
-
-    def settable(self, request: HttpRequest, obj: Any) -> frozenset[str]:
-        return frozenset()
-
-    def build_form(self, request: HttpRequest, obj: Any) -> ServiceForm:
-        return DeliveryForm(initial={name: getattr(obj, name) for name in FIELDS}, settable=frozenset())
 
     @admin.action(description="Try again (what was given up)")
     def try_again(self, request: HttpRequest, queryset: QuerySet[Delivery]) -> None:
