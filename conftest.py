@@ -8,7 +8,7 @@ from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis
 
 from agents import realtime
-from integrations.gorgias import pace
+from integrations import breakers
 from integrations.tests.sandboxed import shopify
 from quimbi import shared
 from quimbi.tests.sandboxed import quimbi
@@ -37,7 +37,7 @@ def _new_redis() -> None:
         wakeup._redis,
         realtime._redis,
         shared.asking,
-        pace.asking,
+        breakers.asking,
     ):
         asking.quiet_until = 0.0
 

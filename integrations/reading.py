@@ -15,6 +15,10 @@ class Unreadable(Exception):
     """It is not what was agreed, and will not be when it is read again. Never carries what was read."""
 
 
+class NotJson(Unreadable):
+    """It is of no kind that we know: a page of some server between us, perhaps."""
+
+
 def read_object(raw: bytes) -> dict[str, Any]:
     """A JSON object, without NUL, and with the replacement character for what can be no text. Raises Unreadable.
 
@@ -25,7 +29,7 @@ def read_object(raw: bytes) -> dict[str, Any]:
         if isinstance(found, dict):
             return {_cleaned(name): _cleaned(value) for name, value in found.items()}
     except (ValueError, RecursionError):
-        raise Unreadable("not JSON") from None
+        raise NotJson("not JSON") from None
     raise Unreadable("no object")
 
 

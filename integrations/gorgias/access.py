@@ -10,22 +10,18 @@ import hashlib
 import json
 import time
 from collections.abc import Mapping
-from typing import Any
 from urllib.parse import urlencode
 
 from django.conf import settings
 
+from integrations import grants
 from integrations.gorgias import names
 from integrations.models import Connection
 from integrations.oauth import Authorization
-from integrations.reading import Unreadable, read_object
 from integrations.tokens import Grant, GrantRefused
-from supportdesk.core import http
-from supportdesk.core.http import Rejected, Unavailable
+from supportdesk.core.http import Rejected
 
 DAY = 86_400.0
-CONNECT, READ, TOTAL, TRIES = 5.0, 30.0, 80.0, 2  # all tries: less than the lease of whoever renews
-MOST_BYTES = 64 * 1024
 
 
 def base_url(account: str) -> str:
@@ -60,52 +56,16 @@ def refresh(known: Connection) -> Grant:
 def _granted(account: str, form: Mapping[str, str]) -> Grant:
     if not is_configured():
         raise GrantRefused("invalid_client")
-    deadline = time.monotonic() + TOTAL
     once = form["grant_type"] == "authorization_code"  # a code is good for one request
-    ask = http.attempts(tries=1 if once else TRIES, deadline=deadline, first=0.2, may_retry=lambda error: True)
-    return _grant(ask(lambda: _asked(account, form, left=deadline - time.monotonic())))
-
-
-def _asked(account: str, form: Mapping[str, str], *, left: float) -> Mapping[str, Any]:
-    try:
-        answer = http.call(
-            "POST",
-            f"{base_url(account)}/oauth/token",
-            form=form,
-            login=(settings.GORGIAS_CLIENT_ID, settings.GORGIAS_CLIENT_SECRETS[0]),
-            connect=CONNECT,
-            read=READ,
-            left=min(left, CONNECT + READ),
-            limit=MOST_BYTES,
-        )
-    except (http.Timeout, http.Unreachable):
-        raise Unavailable("gorgias_away", counts=True) from None
-    except (http.TooBig, http.Unsendable):
-        raise Rejected("bad_answer") from None
-    if answer.status >= 500 or answer.status == 429:
-        raise Unavailable("gorgias_away", counts=answer.status >= 500, status=answer.status)
-    try:
-        said = read_object(answer.body)
-    except Unreadable:
-        said = {}
-    if answer.status != 200:
-        error = said.get("error")
-        known = error if error in {"invalid_grant", "invalid_client"} else ""
-        raise GrantRefused(known, status=answer.status) if known else Rejected("refused", status=answer.status)
-    return said
-
-
-def _grant(said: Mapping[str, Any]) -> Grant:
-    token, again, scope = said.get("access_token"), said.get("refresh_token"), said.get("scope")
-    if not isinstance(token, str) or not token:
-        raise Rejected("bad_answer")
-    lives = said.get("expires_in")
-    told = float(lives) if isinstance(lives, int | float) and not isinstance(lives, bool) and lives > 0 else None
+    login = (settings.GORGIAS_CLIENT_ID, settings.GORGIAS_CLIENT_SECRETS[0])
+    url = f"{base_url(account)}/oauth/token"
+    said = grants.ask(url, partner="gorgias", tries=1 if once else grants.TRIES, form=form, login=login)
+    token, scope = str(said["access_token"]), grants.text(said.get("scope"))
     return Grant(
         access_token=token,
-        refresh_token=again if isinstance(again, str) and again else None,
-        expires_in=told or _left_of(token, now=time.time()) or DAY,
-        scopes=scope.split() if isinstance(scope, str) else None,
+        refresh_token=grants.text(said.get("refresh_token")),
+        expires_in=grants.seconds(said.get("expires_in")) or _left_of(token, now=time.time()) or DAY,
+        scopes=scope.split() if scope else None,
     )
 
 

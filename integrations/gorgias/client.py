@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from integrations import tokens
+from integrations.breakers import breaker_of
 from integrations.gorgias import access, pace
 from integrations.models import Connection
 from integrations.reading import Unreadable, read_object
@@ -150,7 +151,7 @@ def _ask(
 def _attempt(known: Connection, method: str, url: str, given: Mapping[str, Any], *, left: float) -> Mapping[str, Any]:
     if left <= 0.0:  # it went while a token was renewed
         raise Down("timeout")
-    breaker = pace.breaker_of(known.pk)
+    breaker = breaker_of(known)
     admitted = breaker.admit(lease=max(left, 1.0))
     if admitted.verdict not in {Verdict.PASS, Verdict.PROBE}:
         raise Down(admitted.verdict.value, retry_after=admitted.wait or BUSY)
@@ -185,7 +186,7 @@ def _read(known: Connection, answer: http.Answer) -> Mapping[str, Any]:
     if status == 429:
         asked = http.retry_after(answer.headers.get("Retry-After"), now=datetime.now(UTC))
         wait = DEFAULT_PAUSE if asked is None else asked
-        pace.breaker_of(known.pk).pause(wait)
+        breaker_of(known).pause(wait)
         raise Down("rate limited", retry_after=wait)
     if status >= 500:
         raise Down(f"http {status}", sent=True)

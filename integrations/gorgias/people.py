@@ -15,15 +15,14 @@ from customers.enums import IdentitySource
 from customers.identity import email_indexes, normalised_email, normalised_phone, phone_indexes
 from customers.models import Customer, ExternalIdentity
 from customers.services import Identity, IdentityTaken
+from integrations import breakers
 from integrations.gorgias import client, mapping
 from integrations.gorgias.mapping import Person, User
 from integrations.gorgias.names import USER
 from integrations.models import Connection, ExternalLink
 from supportdesk.core.actor import Actor, Door
-from supportdesk.core.asking import Asking
 from supportdesk.core.errors import InvalidInput
 
-asking = Asking("gorgias")
 UNKNOWN_FOR = 600  # seconds in which an agent who has no user there is not looked for again
 
 
@@ -68,14 +67,14 @@ def user_of(known: Connection, agent: Agent, *, left: float) -> str:
     if found := links.filter(local_id=agent.pk).values_list("external_id", flat=True).first():
         return found
     unknown = f"gorgias:{known.pk}:no-user:{agent.pk}"
-    if asking.ask(lambda: cache.get(unknown)):
+    if breakers.asking.ask(lambda: cache.get(unknown)):
         return ""
     for row in client.every(known, "users", left=left):
         user = mapping.user(row)
         if user is not None and user.email.casefold() == agent.email.casefold():
             _remember(known, user.id, agent)
             return user.id
-    asking.ask(lambda: cache.set(unknown, True, UNKNOWN_FOR))
+    breakers.asking.ask(lambda: cache.set(unknown, True, UNKNOWN_FOR))
     return ""
 
 

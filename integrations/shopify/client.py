@@ -4,34 +4,32 @@ Asked no faster than the shop restores points, and again after what passes by it
 sent twice: it has the same effect once more, or is refused as done.
 """
 
-import json
 import re
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from functools import cache, partial
+from functools import partial
 from typing import Any
 
 import structlog
 from django.conf import settings
 from prometheus_client import Counter
-from redis import Redis
 
 from integrations import tokens
+from integrations.breakers import breaker_of
 from integrations.models import Connection
+from integrations.reading import NotJson, Unreadable, read_object
 from integrations.shopify import access
 from integrations.shopify.pace import pace_of
 from integrations.tokens import Unauthorized
 from supportdesk.core import http
-from supportdesk.core.asking import Asking
-from supportdesk.core.breaker import Breaker, Verdict
+from supportdesk.core.breaker import Verdict
 from supportdesk.core.http import Answer, Rejected, Unavailable
 
 CONNECT, READ = 5.0, 30.0
 TRIES, FIRST = 5, 0.5
 MOST_BYTES = 16 * 1024 * 1024
-OPEN_SECONDS = 60.0
 LATER = frozenset({"THROTTLED", "INTERNAL_SERVER_ERROR", "TIMEOUT"})
 STATES = {402: "shop_frozen", 403: "forbidden", 404: "no_shop", 423: "shop_locked"}
 _OPERATION = re.compile(r"\s*(?:query|mutation)\s+(\w+)")
@@ -39,7 +37,6 @@ _WORD = re.compile(r"[A-Za-z_]{1,64}")
 
 CALLS = Counter("supportdesk_shopify_calls_total", "Calls of Shopify's API.", ["operation", "outcome"])
 log = structlog.get_logger("supportdesk.shopify")
-_asking = Asking("shopify")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,7 +92,7 @@ def _admitted(known: Connection, text: str, variables: Mapping[str, Any], *, tok
     if time.monotonic() + wait >= deadline:
         raise Unavailable("throttled", retry_after=wait)
     time.sleep(wait)
-    breaker = breaker_of(known.pk)
+    breaker = breaker_of(known)
     admission = breaker.admit(lease=CONNECT + READ)
     if admission.verdict not in {Verdict.PASS, Verdict.PROBE}:
         raise Unavailable("shopify_away", retry_after=max(0.1, admission.wait))
@@ -147,7 +144,12 @@ def _read(operation: str, known: Connection, answer: Answer) -> Said:
         raise Unavailable("shopify_away", counts=True, status=status)
     if status != 200:
         raise Rejected(STATES.get(status, "refused"), status=status)
-    body = _object(answer.body)
+    try:
+        body = read_object(answer.body)
+    except NotJson:
+        raise Unavailable("bad_answer", counts=True) from None
+    except Unreadable:
+        raise Rejected("bad_answer") from None
     extensions = body.get("extensions")
     cost = extensions.get("cost") if isinstance(extensions, Mapping) else None
     if isinstance(cost, Mapping):
@@ -182,16 +184,6 @@ def _note_version(known: Connection, served: str) -> None:
         log.error("shopify serves another version", asked=settings.SHOPIFY_API_VERSION, served=served)
 
 
-def _object(body: bytes) -> Mapping[str, Any]:
-    try:
-        found = json.loads(body)
-    except (ValueError, RecursionError):
-        raise Unavailable("bad_answer", counts=True) from None  # a page of some server between us
-    if not isinstance(found, Mapping):
-        raise Rejected("bad_answer")
-    return found
-
-
 def _code(error: Mapping[str, Any]) -> str:
     extensions = error.get("extensions")
     code = extensions.get("code") if isinstance(extensions, Mapping) else None
@@ -204,18 +196,3 @@ def _path(error: Mapping[str, Any]) -> str:
     return (
         ".".join(one for one in path if isinstance(one, str) and _WORD.fullmatch(one)) if isinstance(path, list) else ""
     )
-
-
-@cache
-def _redis() -> Redis:
-    return Redis.from_url(settings.REDIS_URL, socket_timeout=0.3, socket_connect_timeout=0.3, decode_responses=True)
-
-
-def _run(script: str, keys: list[str], *arguments: Any) -> Any:
-    return _asking.ask(lambda: _redis().eval(script, len(keys), *keys, *arguments))
-
-
-@cache
-def breaker_of(connection_id: int) -> Breaker:
-    """One for each connection, shared by all processes."""
-    return Breaker(f"shopify-{connection_id}", interval=lambda: OPEN_SECONDS, run=_run)

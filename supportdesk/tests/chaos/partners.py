@@ -17,13 +17,14 @@ from django.conf import settings
 from django.db.models import F
 
 from agents.tests.builders import make_agent
-from integrations.gorgias import client, outbound, pace
+from integrations.gorgias import client, outbound
 from integrations.gorgias.sandbox import EMAIL, Asked, Sandbox, Scripted
 from integrations.models import SlackChannel
 from integrations.slack.sandbox import Sandbox as Slack
 from integrations.slack.sandbox import Scripted as SlackScripted
 from integrations.tests.builders import GorgiasDesk, make_slack
 from supportdesk.core import delivery, http
+from supportdesk.core.asking import redis
 from supportdesk.core.breaker import Breaker
 from supportdesk.core.models import Delivery
 from supportdesk.tests.chaos.report import Drill, Outcome, Setting
@@ -54,11 +55,11 @@ class Clock:
         Delivery.objects.pending().update(due_at=F("due_at") - past)
         SlackChannel.objects.update(free_at=F("free_at") - past, gather_until=F("gather_until") - past)
         key = f"breaker:gorgias-{connection_id}"
-        if kept := pace.redis().get(key):
+        if kept := redis().get(key):
             state = json.loads(str(kept))
             for name in ("until", "paused"):
                 state[name] = max(0.0, state[name] - seconds)
-            pace.redis().set(key, json.dumps(state))
+            redis().set(key, json.dumps(state))
 
 
 def run(setting: Setting) -> Outcome:
