@@ -1,4 +1,4 @@
-"""What is done about connections by the clock. Each connection by itself: what is wrong with one stops no other."""
+"""What is done about one connection by the clock. Each is a task of its own: what is wrong with one stops no other."""
 
 import time
 from collections.abc import Callable
@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from functools import partial
 
 import structlog
-from django.db.models import F
+from django.db.models import F, QuerySet
 
 from integrations import connections, providers, syncing, tokens
 from integrations.enums import ConnectionStatus, Provider
@@ -17,35 +17,42 @@ from supportdesk.core.actor import Door, system
 from supportdesk.core.http import GatewayError
 
 AHEAD = tokens.AHEAD + timedelta(minutes=2)  # so that nobody who asks has to wait for it
-SECONDS = 40.0  # of a job, which lives for 50
+SECONDS, REQUEST_SECONDS = 20.0, 20.0  # after which a job begins nothing more, and for one request: it lives for 50
 
 log = structlog.get_logger("supportdesk.jobs")
 
 
-def refresh_tokens(*, now: datetime) -> int:
-    """Renews what expires soon; how many."""
+def expiring(*, now: datetime) -> QuerySet[Connection]:
+    """Whose token is to be renewed."""
     soon = Connection.objects.filter(status=ConnectionStatus.ACTIVE, expires_at__lte=now + AHEAD)
-    due = soon.filter(refresh_token__isnull=False)
-    return sum(_each(known, _refresh, now=now) for known in due)
+    return soon.filter(refresh_token__isnull=False)
 
 
-def sync_shopify(*, now: datetime) -> int:
+def shops() -> QuerySet[Connection]:
+    """Of which more is to be taken over, and which are to go on telling us."""
+    return Connection.objects.active(Provider.SHOPIFY).filter(access_token__isnull=False)
+
+
+def refresh_token(known: Connection, *, now: datetime) -> bool:
+    """Whether it was renewed."""
+    return bool(_done(known, _refresh, now=now))
+
+
+def sync_shop(known: Connection, *, now: datetime) -> int:
     """Takes over what changed since, of what was taken over as a whole once; how many records were written."""
     until, written = time.monotonic() + SECONDS, 0
-    begun = SyncCursor.objects.filter(connection__provider=Provider.SHOPIFY, last_full_at__isnull=False)
-    active = begun.filter(connection__status=ConnectionStatus.ACTIVE, resource__in=sources.SOURCES)
-    for cursor in active.select_related("connection").order_by(F("last_full_at").asc()):
+    begun = known.cursors.filter(last_full_at__isnull=False, resource__in=sources.SOURCES)
+    for cursor in begun.order_by(F("last_full_at").asc()):
         left = until - time.monotonic()
         if left <= 0:
             break
-        written += _each(cursor.connection, partial(_sync, cursor, left), now=now)
+        written += _done(known, partial(_sync, cursor, left), now=now)
     return written
 
 
-def register_webhooks(*, now: datetime) -> int:
-    """Has every active shop tell us again what it stopped telling; how many topics that was."""
-    active = Connection.objects.active(Provider.SHOPIFY).filter(access_token__isnull=False)
-    return sum(_each(known, lambda one: len(subscriptions.register(one)), now=now) for known in active)
+def register_webhooks(known: Connection, *, now: datetime) -> int:
+    """Has the shop tell us again what it stopped telling; how many topics that was."""
+    return _done(known, lambda one: len(subscriptions.register(one)), now=now)
 
 
 def _refresh(known: Connection) -> int:
@@ -58,11 +65,11 @@ def _sync(cursor: SyncCursor, left: float, known: Connection) -> int:
         return 0
     by = system("integrations.sync", origin=Door.SHOPIFY)
     before = cursor.written if cursor.cursor else 0
-    source = sources.SOURCES[cursor.resource]
-    return syncing.run(known, source, by=by, limits=Limits(seconds=left)).written - before
+    limits = Limits(seconds=left, request_seconds=REQUEST_SECONDS)
+    return syncing.run(known, sources.SOURCES[cursor.resource], by=by, limits=limits).written - before
 
 
-def _each(known: Connection, do: Callable[[Connection], int], *, now: datetime) -> int:
+def _done(known: Connection, do: Callable[[Connection], int], *, now: datetime) -> int:
     try:
         done = do(known)
     except Held:

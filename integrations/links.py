@@ -40,22 +40,31 @@ def link_to(known: Connection, object_type: str, external_id: str, *, local_type
 def news(link: ExternalLink, told: Mapping[str, str], *, now: datetime) -> set[str]:
     """Names of what the partner tells otherwise than last time, but for what we wrote there a moment ago."""
     return {
-        name for name, value in told.items() if not (is_known(link, name, value) or _is_echo(link, name, value, now))
+        name for name, value in told.items() if not (is_known(link, name, value) or is_echo(link, name, value, now=now))
     }
 
 
 def is_known(link: ExternalLink, name: str, value: str) -> bool:
-    return link.remote.get(name) in blind_indexes(value, context=_VALUES)
+    return is_digest(link.remote.get(name), value)
+
+
+def digest(value: str) -> str:
+    """What stands for a value that is not to be read here."""
+    return blind_index(value, context=_VALUES)
+
+
+def is_digest(kept: str | None, value: str) -> bool:
+    return kept in blind_indexes(value, context=_VALUES)
 
 
 def learn(link: ExternalLink, told: Mapping[str, str]) -> None:
     """What the partner holds now; the caller saves."""
-    link.remote = {**link.remote, **{name: blind_index(value, context=_VALUES) for name, value in told.items()}}
+    link.remote = {**link.remote, **{name: digest(value) for name, value in told.items()}}
 
 
 def mark_pushed(link: ExternalLink, told: Mapping[str, str], *, now: datetime) -> None:
     """What we are about to write there; the caller saves."""
-    marks = {name: [blind_index(value, context=_VALUES), now.isoformat()] for name, value in told.items()}
+    marks = {name: [digest(value), now.isoformat()] for name, value in told.items()}
     link.pushed = {**link.pushed, **marks}
 
 
@@ -130,8 +139,7 @@ def linked_customers(known: Connection, *, after: int, limit: int) -> list[int]:
     return list(there.order_by("pk").values_list("pk", flat=True)[:limit])
 
 
-def _is_echo(link: ExternalLink, name: str, value: str, now: datetime) -> bool:
+def is_echo(link: ExternalLink, name: str, value: str, *, now: datetime) -> bool:
+    """Whether it is what we wrote there a moment ago."""
     mark: Any = link.pushed.get(name)
-    if not mark or now - datetime.fromisoformat(mark[1]) > ECHO_FOR:
-        return False
-    return mark[0] in blind_indexes(value, context=_VALUES)
+    return bool(mark) and now - datetime.fromisoformat(mark[1]) <= ECHO_FOR and is_digest(mark[0], value)

@@ -51,12 +51,13 @@ class DeadCursor(Exception):
 @dataclass(frozen=True, kw_only=True)
 class Asked:
     """Which page is wanted: of what was changed since then, if anything is named, behind the partner's own place; ""
-    for the first.
+    for the first. `seconds` for each request it takes, as the source thinks right if none are named.
     """
 
     since: datetime | None
     after: str
     size: int
+    seconds: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,10 +106,11 @@ class Progress:
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """Where a run stops by itself. `is_stopped` is asked after each page."""
+    """Where a run stops by itself. `is_stopped` is asked after each page, as is the time; a request has its own."""
 
     records: int | None = None
     seconds: float | None = None
+    request_seconds: float | None = None
     is_stopped: Callable[[], bool] = lambda: False
 
 
@@ -203,7 +205,8 @@ def _run(state: _Run, *, size: int, limits: Limits, tell: Callable[[Progress], N
     while True:
         wanted = size if left is None else min(size, left)
         try:
-            asked = Asked(since=state.place.since, after=state.place.after, size=wanted)
+            place, seconds = state.place, limits.request_seconds
+            asked = Asked(since=place.since, after=place.after, size=wanted, seconds=seconds)
             page = state.source.page(state.known, asked)
         except DeadCursor:
             if revived:

@@ -17,7 +17,7 @@ import structlog
 from django.db import transaction
 from prometheus_client import Counter
 
-from integrations import connections
+from integrations import connections, links
 from integrations.enums import ConnectionStatus, Provider
 from integrations.gorgias import client, mapping, people, taking
 from integrations.gorgias.client import Down, Refused
@@ -57,7 +57,8 @@ class _Turn:
 
     @property
     def left(self) -> float:
-        return max(self.end - time.monotonic(), 0.001)
+        """Nothing is begun without any."""
+        return self.end - time.monotonic()
 
     @property
     def there(self) -> str:
@@ -89,7 +90,7 @@ def open_ticket(*, ticket_id: int, at: datetime, now: datetime) -> None:
     """
     ticket = Ticket.objects.select_related("customer").get(pk=ticket_id)
     accounts = Connection.objects.filter(provider=Provider.GORGIAS, options__address__gt="")
-    known = accounts.order_by("pk").first()
+    known = accounts.exclude(status=ConnectionStatus.UNINSTALLED).order_by("pk").first()
     if known is None or ticket.source == SOURCE or not ticket.customer.email or _link_of(ticket_id) is not None:
         return
     link = ExternalLink(connection=known, object_type=TICKET, local_type=TICKET, local_id=ticket_id)
@@ -356,13 +357,15 @@ def _turn_of(link: ExternalLink, *, at: datetime, now: datetime) -> _Turn:
 
 def _link_of(ticket_id: int) -> ExternalLink | None:
     """Also when the ticket there is a follow-up of this one by now: its customer wrote before we could."""
-    links = ExternalLink.objects.filter(object_type=TICKET, connection__provider=Provider.GORGIAS)
-    links = links.filter(local_type=TICKET).select_related("connection").order_by("-pk")
+    there = ExternalLink.objects.filter(object_type=TICKET, connection__provider=Provider.GORGIAS)
+    there = there.filter(local_type=TICKET).select_related("connection").order_by("-pk")
     ids = [ticket_id]
     for _ in range(MOST_FOLLOWED):
-        if (found := links.filter(local_id__in=ids).first()) is not None:
+        if (found := there.filter(local_id__in=ids).first()) is not None:
             return found
         ids = list(Ticket.objects.filter(follow_up_of__in=ids).values_list("pk", flat=True))
+        if not ids:
+            break
     return None
 
 
@@ -404,7 +407,7 @@ def _count(turn: _Turn, ticket_id: int) -> None:
 def _note_pushed(turn: _Turn, name: str, value: str) -> None:
     with transaction.atomic():
         link = _held(turn)
-        link.pushed = {**link.pushed, name: [taking.hashes_of(name, value)[0], turn.now.isoformat()]}
+        links.mark_pushed(link, {name: value}, now=turn.now)
         link.save(update_fields=["pushed"])
 
 

@@ -10,9 +10,9 @@ from django.core.cache import cache
 
 from agents.models import Agent
 from agents.selectors import actor_for
-from customers import services
+from customers import selectors, services
 from customers.enums import IdentitySource
-from customers.identity import email_indexes, normalised_email, normalised_phone, phone_indexes
+from customers.identity import normalised_email, normalised_phone
 from customers.models import Customer, ExternalIdentity
 from customers.services import Identity, IdentityTaken
 from integrations import breakers
@@ -83,11 +83,10 @@ def _known(person: Person, email: str | None, phone: str | None) -> Iterator[Cus
     for source, ids in ((IdentitySource.GORGIAS, [person.id]), (IdentitySource.SHOPIFY, list(person.shopify))):
         for identity in ExternalIdentity.objects.filter(source=source, external_id__in=ids).select_related("customer"):
             yield identity.customer
-    if email:
-        yield from Customer.objects.filter(email_index__in=email_indexes(normalised_email(email)))[:1]
-    if phone:
-        same = list(Customer.objects.filter(phone_index__in=phone_indexes(phone))[:2])
-        yield from same if len(same) == 1 and not (email and same[0].email) else []  # who writes from elsewhere
+    if email and (found := selectors.known_by_email(email)):
+        yield found
+    if phone and (found := selectors.known_by_phone(phone, email=email)):
+        yield found
 
 
 def _sound_email(text: str) -> str | None:

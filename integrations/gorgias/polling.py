@@ -6,11 +6,11 @@ first page is read once more, for what moved there meanwhile.
 Of a ticket that is as it was no more is asked than its row.
 """
 
+import time
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
-from functools import partial
 from typing import Any
 
 import structlog
@@ -29,8 +29,8 @@ from integrations.syncing import BAD, Asked, DeadCursor, Held, Limits, Page, Sou
 from supportdesk.core.actor import Actor, Door, system
 
 SECONDS = 30.0  # for one request, with what the limit makes it wait
-RUN = 20.0  # seconds after which a poll begins no other page; the next one goes on
-POLL_SIZE, POLL_SECONDS = 4, 5.0  # tickets to a page, and seconds for each: together less than the rest of its task
+RUN = 20.0  # seconds after which a poll begins nothing more; the next one goes on
+POLL_SIZE, POLL_SECONDS = 3, 5.0  # tickets to a page, and seconds for each request: they fit the rest of its task
 SIZE = 20  # tickets to a page, each of which may be a request
 REFUSED = "\0refused"  # no name of theirs: why a ticket could not be read
 MOST_AGAIN = 5
@@ -44,13 +44,15 @@ log = structlog.get_logger("supportdesk.gorgias")
 def poll(known: Connection, *, now: datetime) -> syncing.Progress | None:
     """Takes over what changed since the last poll, or since the connection was made; None when it came to nothing."""
     row = SyncCursor.objects.filter(connection=known, resource=CHANGES.resource).first()
+    until = time.monotonic() + RUN
     first = row is None or (row.watermark is None and not row.cursor)
     try:
         if row is not None:
-            _try_again(known, row, now=now)
-        limits, since = Limits(seconds=RUN), known.connected_at if first else None
+            _try_again(known, row, until=until, now=now)
+        limits = Limits(seconds=until - time.monotonic(), request_seconds=POLL_SECONDS)
+        since = known.connected_at if first else None
         progress = syncing.run(known, CHANGES, by=BY, since=since, limits=limits)
-        if progress.ended:
+        if progress.ended and time.monotonic() < until:
             _look_once_more(known, now=now)
     except Held:
         return None
@@ -67,44 +69,45 @@ def poll(known: Connection, *, now: datetime) -> syncing.Progress | None:
     return progress
 
 
-def _try_again(known: Connection, row: SyncCursor, *, now: datetime) -> None:
+def _try_again(known: Connection, row: SyncCursor, *, until: float, now: datetime) -> None:
     """What the last poll could not take over is asked for once more: it may have met a rival. Then it is told."""
     for failure in row.failures[-MOST_AGAIN:]:
+        if time.monotonic() > until - RUN / 2:
+            return
         try:
+            raw = client.ticket(known, str(failure["id"]), left=POLL_SECONDS)
             with transaction.atomic():
-                _write_ticket(known, client.ticket(known, str(failure["id"]), left=POLL_SECONDS), BY, now)
+                _write_ticket(known, raw, BY, now)
         except (*BAD, Refused) as problem:
-            log.error(
-                "a ticket of gorgias is not here", connection=known.pk, ticket=failure["id"], why=str(problem)[:60]
-            )
+            why = type(problem).__name__
+            log.error("a ticket of gorgias is not here", connection=known.pk, ticket=failure["id"], error=why)
 
 
 def _look_once_more(known: Connection, *, now: datetime) -> None:
     row = SyncCursor.objects.get(connection=known, resource=CHANGES.resource)
-    for raw in _tickets(known, Asked(since=row.watermark, after="", size=SIZE)).records:
+    for raw in _tickets(known, Asked(since=row.watermark, after="", size=POLL_SIZE, seconds=POLL_SECONDS)).records:
         with suppress(*BAD), transaction.atomic():
             _write_ticket(known, raw, BY, now)
 
 
-def _tickets(known: Connection, asked: Asked, *, seconds: float = SECONDS) -> Page:
+def _tickets(known: Connection, asked: Asked) -> Page:
     """A page of the list; those of which it says something new, as they are in full."""
-    found = _page(known, "tickets", asked, seconds=seconds)
+    found = _page(known, "tickets", asked)
     rows = [row for row in found.rows if _key_or_none(row)]
     seen = _seen(known, [str(_key(row)[0]) for row in rows])
-    records = [row if _is_known(row, asked, seen) else _in_full(known, row, seconds=seconds) for row in rows]
+    records = [row if _is_known(row, asked, seen) else _in_full(known, row, asked) for row in rows]
     return Page(records=records, after=found.after)
 
 
 def _customers(known: Connection, asked: Asked) -> Page:
-    found = _page(known, "customers", asked, seconds=SECONDS)
+    found = _page(known, "customers", asked)
     return Page(records=found.rows, after=found.after)
 
 
-def _page(known: Connection, kind: str, asked: Asked, *, seconds: float) -> client.Page:
+def _page(known: Connection, kind: str, asked: Asked) -> client.Page:
     try:
-        return client.page(
-            known, kind, left=seconds, after=asked.after, limit=str(min(asked.size, client.PAGE)), order_by=NEWEST
-        )
+        left, limit = asked.seconds or SECONDS, str(min(asked.size, client.PAGE))
+        return client.page(known, kind, left=left, after=asked.after, limit=limit, order_by=NEWEST)
     except Refused as refused:
         if asked.after and refused.status in {400, 404, 410}:
             raise DeadCursor from None  # places are good for a short time
@@ -121,9 +124,9 @@ def _is_known(row: Mapping[str, Any], asked: Asked, seen: Mapping[str, datetime 
     return known_at is not None and at <= known_at
 
 
-def _in_full(known: Connection, row: Mapping[str, Any], *, seconds: float) -> Mapping[str, Any]:
+def _in_full(known: Connection, row: Mapping[str, Any], asked: Asked) -> Mapping[str, Any]:
     try:
-        return client.ticket(known, _key(row)[0], left=seconds)
+        return client.ticket(known, _key(row)[0], left=asked.seconds or SECONDS)
     except Refused as refused:
         if refused.status == 404:
             return row  # it went while we looked
@@ -174,8 +177,6 @@ def _write_customer(known: Connection, raw: Mapping[str, Any], by: Actor, now: d
 
 
 TICKETS = Source(resource="tickets", page=_tickets, key=_key, write=_write_ticket, newest_first=True, size=SIZE)
-CHANGES = replace(  # the poll's place is not the import's, and its pages must end in a minute
-    TICKETS, resource="changes", page=partial(_tickets, seconds=POLL_SECONDS), size=POLL_SIZE
-)
+CHANGES = replace(TICKETS, resource="changes", size=POLL_SIZE)  # the poll's place is not the import's
 CUSTOMERS = Source(resource="customers", page=_customers, key=_key, write=_write_customer, newest_first=True)
 SOURCES = {"tickets": TICKETS, "customers": CUSTOMERS}

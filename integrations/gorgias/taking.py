@@ -6,9 +6,9 @@ it did not change there. What changed there and here is as who changed it last l
 """
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
@@ -16,13 +16,13 @@ import structlog
 from django.db import connection as database
 from django.db import transaction
 
+from customers.models import Customer
 from integrations import links
 from integrations.gorgias import mapping, people
 from integrations.gorgias.mapping import Said
 from integrations.gorgias.names import MAIL, MESSAGE, NOTE, OUR_TICKET, OURS, SOURCE, TICKET
 from integrations.models import Connection, ExternalLink
 from supportdesk.core.actor import Actor, Door
-from supportdesk.core.crypto import blind_indexes
 from supportdesk.core.errors import DomainError
 from supportdesk.core.models import Event
 from tickets.enums import Priority, Sender, Status
@@ -30,7 +30,6 @@ from tickets.models import Message, Note, Ticket
 from tickets.services import assignment, conversation, lifecycle
 from tickets.status import DONE
 
-ECHO = timedelta(minutes=10)  # in which what we wrote there and comes back is an echo
 NOBODY_WROTE = "(An agent wrote first, at Gorgias.)"
 RULE = "Gorgias"  # who speaks when a rule there does
 FACTS = {
@@ -132,15 +131,19 @@ def _is_older(link: ExternalLink, remote: mapping.Ticket) -> bool:
     return any(at is not None and remote.updated_at < at for at in (link.remote_updated_at, wrote))
 
 
-def hashes_of(name: str, value: Any) -> list[str]:
-    """Of a field's value, under each live key."""
-    return blind_indexes(f"{name}\0{value}", context="gorgias.pushed")
-
-
 def _found(known: Connection, remote: mapping.Ticket, link: ExternalLink, *, by: Actor, now: datetime) -> _Merge:
-    ticket = Ticket.objects.select_related("customer").get(pk=link.local_id)
+    ticket = _held(link.local_id)
     base = dict(link.remote.get("base", {}))
     return _Merge(known=known, remote=remote, by=by, now=now, link=link, ticket=ticket, base=base)
+
+
+def _held(ticket_id: int) -> Ticket:
+    """With its customer, as they are and stay until the caller's transaction ends; locked in an erasure's order."""
+    customer_id = Ticket.objects.values_list("customer_id", flat=True).get(pk=ticket_id)
+    customer = Customer.objects.select_for_update(of=("self",), no_key=True).get(pk=customer_id)
+    ticket = Ticket.objects.select_for_update(of=("self",)).get(pk=ticket_id)
+    ticket.customer = customer
+    return ticket
 
 
 def _opened(known: Connection, remote: mapping.Ticket, *, by: Actor, now: datetime) -> _Merge:
@@ -164,11 +167,12 @@ def _opened(known: Connection, remote: mapping.Ticket, *, by: Actor, now: dateti
             now=now,
             opened_at=min(first.at if first else remote.created_at, now),
         )
+    ticket = _held(ticket.pk)
     link = ExternalLink.objects.create(
         connection=known, object_type=TICKET, external_id=remote.id, local_type=TICKET, local_id=ticket.pk
     )
     base = {"status": mapping.OPEN, "priority": remote.priority, "tags": sorted(remote.tags), "assignee": ""}
-    base["subject"] = hashes_of("subject", remote.subject)[0]
+    base["subject"] = links.digest(remote.subject)
     merge = _Merge(known=known, remote=remote, by=by, now=now, link=link, ticket=ticket, base=base)
     if created_here and first is not None:
         _link(merge, MESSAGE, first.id, MESSAGE, ticket.messages.get(position=1).pk)
@@ -341,7 +345,7 @@ def _follow(merge: _Merge) -> None:
         _assign(merge)
     base |= {"status": remote.status, "priority": remote.priority, "tags": sorted(remote.tags)}
     base |= {"assignee": remote.assignee.id if remote.assignee else ""}
-    base["subject"] = hashes_of("subject", remote.subject)[0]
+    base["subject"] = links.digest(remote.subject)
     merge.link.pushed = {
         name: kept for name, kept in merge.link.pushed.items() if not isinstance(kept, list) or name == "ops"
     }
@@ -350,9 +354,9 @@ def _follow(merge: _Merge) -> None:
 def _changed(merge: _Merge, name: str, theirs: str) -> bool:
     """Whether it is another value there than it was, no echo of ours, and newer than what was done here."""
     before = merge.base.get(name)
-    if before == theirs or (name == "subject" and before in hashes_of(name, theirs)):
+    if before == theirs or (name == "subject" and links.is_digest(before, theirs)):
         return False
-    if _is_echo(merge.link.pushed, name, theirs, now=merge.now):
+    if links.is_echo(merge.link, name, theirs, now=merge.now):
         return False
     at = changed_here(merge.ticket.pk, name)
     return at is None or at < merge.remote.updated_at
@@ -365,13 +369,6 @@ def changed_here(ticket_id: int, name: str) -> datetime | None:
     if part is not None:
         found = found.filter(payload__fields__contains=[part])
     return found.order_by("-at", "-id").values_list("at", flat=True).first()
-
-
-def _is_echo(pushed: Mapping[str, Any], name: str, value: str, *, now: datetime) -> bool:
-    mark = pushed.get(name)
-    if not isinstance(mark, list) or mark[0] not in hashes_of(name, value):
-        return False
-    return now - datetime.fromisoformat(mark[1]) < ECHO
 
 
 def _tags(merge: _Merge) -> list[str]:

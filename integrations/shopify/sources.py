@@ -13,6 +13,7 @@ from integrations.syncing import Asked, DeadCursor, Page, Source
 from supportdesk.core.actor import Actor
 from supportdesk.core.http import Rejected
 
+SECONDS = 120.0  # for one request, waiting for points included
 MOST = 250  # records of a page
 SIXTY_DAYS = "read_all_orders"  # the scope without which orders of the last sixty days are all that is shown
 PRODUCT = "product"
@@ -36,7 +37,7 @@ def _pages(text: str, name: str) -> Callable[[Connection, Asked], Page]:
         given: dict[str, Any] = {"first": min(asked.size, MOST), "query": query_of(asked.since)}
         given |= {"after": asked.after} if asked.after else {}
         try:
-            found = client.ask(known, text, given).data.get(name)
+            found = client.ask(known, text, given, seconds=asked.seconds or SECONDS).data.get(name)
         except Rejected as refused:
             if asked.after and refused.reason == "refused":
                 raise DeadCursor from None

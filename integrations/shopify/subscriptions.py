@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from django.conf import settings
 
@@ -11,6 +12,7 @@ from integrations.shopify import client, queries
 from supportdesk.core.http import Rejected
 
 MOST = 250
+SECONDS, TRIES = 10.0, 2  # of one call
 # By the scope that a topic needs. Requests about privacy are registered with the app itself, not here.
 WANTED: Mapping[str, Sequence[str]] = {
     "customers": (
@@ -53,7 +55,7 @@ def address(known: Connection) -> str:
 
 def look(known: Connection) -> Found:
     """Raises what `client.ask` does."""
-    answer = client.ask(known, queries.SUBSCRIPTIONS, {"first": MOST}).data.get("webhookSubscriptions")
+    answer = _ask(known, queries.SUBSCRIPTIONS, {"first": MOST}).data.get("webhookSubscriptions")
     nodes = answer.get("nodes") if isinstance(answer, Mapping) else None
     if not isinstance(nodes, list):
         raise Rejected("bad_answer")
@@ -67,6 +69,10 @@ def register(known: Connection) -> Sequence[str]:
     """Topics that are registered now and were not. Raises what `client.ask` does."""
     missing = look(known).missing
     for topic in missing:
-        said = client.ask(known, queries.SUBSCRIBE, {"topic": topic, "uri": address(known)})
+        said = _ask(known, queries.SUBSCRIBE, {"topic": topic, "uri": address(known)})
         client.changed(said, "webhookSubscriptionCreate")
     return missing
+
+
+def _ask(known: Connection, text: str, given: Mapping[str, Any]) -> client.Said:
+    return client.ask(known, text, given, seconds=SECONDS, tries=TRIES)  # somebody may wait for it

@@ -14,9 +14,9 @@ import structlog
 
 from customers.enums import IdentitySource
 from customers.events import CustomerUpdated
-from customers.identity import email_indexes, normalised_email, phone_indexes
 from customers.models import Customer, ExternalIdentity, Order
 from customers.orders import OrderTold, record_order
+from customers.selectors import known_by_email, known_by_phone
 from customers.services import Identity, IdentityTaken, create_customer, identify_customer, update_customer
 from integrations import links
 from integrations.contract import Ignored
@@ -175,19 +175,11 @@ def _identified(number: str) -> Customer | None:
 def _with_address(told: CustomerTold) -> Customer | None:
     if not (told.email and told.is_verified):
         return None
-    return _by_email(told.email)
-
-
-def _by_email(email: str) -> Customer | None:
-    return Customer.objects.filter(email_index__in=email_indexes(normalised_email(email))).first()
+    return known_by_email(told.email)
 
 
 def _with_number(told: CustomerTold) -> Customer | None:
-    """Of one customer only, and not of one who writes from another address."""
-    if not told.phone:
-        return None
-    same = list(Customer.objects.filter(phone_index__in=phone_indexes(told.phone))[:2])
-    return same[0] if len(same) == 1 and not (told.email and same[0].email) else None
+    return known_by_phone(told.phone, email=told.email) if told.phone else None
 
 
 def _unnamed(told: CustomerTold) -> str:
@@ -305,7 +297,7 @@ def _changed_here(customer: Customer, *, since: datetime) -> set[str]:
 def _owner(known: Connection, customer: CustomerTold | None, email: str | None, *, by: Actor, now: datetime) -> int:
     """Whose order it is. What an order tells of its customer is undated, and makes one but changes none."""
     if customer is None:
-        found = _by_email(email) if email else None
+        found = known_by_email(email) if email else None
         if found is None:
             raise Ignored(NOBODY)
         return found.pk

@@ -155,12 +155,12 @@ def test_by_the_clock_what_changed_is_taken_over_of_what_was_taken_over_once(
     shopify: Sandbox, known: Connection
 ) -> None:
     shopify.add_customer(7)
-    assert jobs.sync_shopify(now=timezone.now()) == 0
+    assert jobs.sync_shop(known, now=timezone.now()) == 0
     assert shopify.asked == []
     run("customers")
     shopify.add_customer(8, updatedAt="2026-11-01T00:00:00Z")
-    assert jobs.sync_shopify(now=timezone.now()) == 1
-    assert jobs.sync_shopify(now=timezone.now()) == 0
+    assert jobs.sync_shop(known, now=timezone.now()) == 1
+    assert jobs.sync_shop(known, now=timezone.now()) == 0
     assert Customer.objects.count() == 2
     known.refresh_from_db()
     assert known.last_ok_at is not None
@@ -178,7 +178,7 @@ def test_every_topic_that_the_scopes_allow_is_registered_and_again_when_it_was_d
     shopify.subscriptions["x"] = {"topic": "CUSTOMERS_CREATE", "uri": "https://elsewhere.example"}
     found = subscriptions.look(known)
     assert (found.missing, found.elsewhere) == (["APP_SCOPES_UPDATE"], 1)
-    assert jobs.register_webhooks(now=timezone.now()) == 1
+    assert jobs.register_webhooks(known, now=timezone.now()) == 1
     Connection.objects.update(scopes=["read_products"])
     known.refresh_from_db()
     assert subscriptions.wanted(known) == ["PRODUCTS_UPDATE", "APP_UNINSTALLED", "APP_SCOPES_UPDATE"]
@@ -193,5 +193,6 @@ def test_tokens_are_renewed_before_anybody_needs_them(shopify: Sandbox, known: C
     for minutes, renewed in ((8, 0), (6, 1)):
         at = timezone.now() + timedelta(minutes=minutes)
         Connection.objects.filter(pk=known.pk).update(access_token=token, refresh_token=again, expires_at=at)
-        assert jobs.refresh_tokens(now=timezone.now()) == renewed
+        due = jobs.expiring(now=timezone.now())
+        assert [jobs.refresh_token(one, now=timezone.now()) for one in due] == [True] * renewed
     assert len(shopify.of("token")) == 1
