@@ -33,8 +33,8 @@ FAILURES_KEPT = 50
 WRITE_TRIES = 3  # of a page that met a rival
 
 BAD = (DomainError, Unreadable, DataError, ValueError, TypeError, KeyError, ArithmeticError)
-# What tells nothing of the record: the page is taken over again.
-_PASSING = (OperationalError, InterfaceError, SoftTimeLimitExceeded)
+# What tells nothing of what was at hand: it is to be taken up again.
+PASSING = (OperationalError, InterfaceError, SoftTimeLimitExceeded)
 log = structlog.get_logger("supportdesk.syncing")
 
 
@@ -186,19 +186,6 @@ def run(
         return _run(state, size=size or source.size, limits=limits, tell=tell)
 
 
-def holder_of(known: Connection, resource: str) -> str:
-    """Who takes the resource over now; empty when nobody does."""
-    row = SyncCursor.objects.filter(connection=known, resource=resource).first()
-    if row is None:
-        return ""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_lock(%s, %s)", [LOCK, row.pk])
-        free = cursor.fetchone()[0]
-        if free:
-            cursor.execute("SELECT pg_advisory_unlock(%s, %s)", [LOCK, row.pk])
-    return "" if free else row.lease_owner
-
-
 def _run(state: _Run, *, size: int, limits: Limits, tell: Callable[[Progress], None]) -> Progress:
     until = None if limits.seconds is None else time.monotonic() + limits.seconds
     left, revived = limits.records, False
@@ -281,7 +268,7 @@ def _take(state: _Run, page: Page) -> None:
         try:
             with transaction.atomic():
                 changed = state.source.write(state.known, record, state.by, now)
-        except _PASSING:
+        except PASSING:
             raise
         except Exception as problem:  # one record must not keep back all that come after it
             if not isinstance(problem, BAD):

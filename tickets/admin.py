@@ -24,13 +24,13 @@ from supportdesk.core.models import Event
 from tickets import audit, decisions, search, selectors
 from tickets.enums import Category, Channel, Priority, Sender, Status, Trigger
 from tickets.models import Ticket, TopicAlert
+from tickets.models.conversation import MAX_BODY
 from tickets.models.ticket import MAX_TAG_LENGTH, MAX_TAGS
 from tickets.services import assignment, conversation, lifecycle, topic_alerts
 from tickets.services.conversation import NewerMessages
 from tickets.status import TRANSITIONS
 from tickets.weights import MOST_HEAD_START
 
-MAX_BODY = 65_536
 MAX_REASON = 500
 SHOWN = 200  # newest messages, notes and facts on the page
 

@@ -22,6 +22,7 @@ from typing import Any
 
 from integrations.reading import Unreadable, external_id
 from tickets.enums import Channel, Priority, Status
+from tickets.models.conversation import MAX_BODY
 from tickets.models.ticket import MAX_TAG_LENGTH, MAX_TAGS
 from tickets.status import DONE
 
@@ -47,7 +48,7 @@ CHANNELS: Mapping[str, Channel] = {
 }
 FAMILIES = ("facebook", "instagram", "twitter", "whatsapp", "tiktok", "yotpo")  # social
 MAX_HTML = 200_000  # characters that are looked at
-MAX_BODY, MAX_SUBJECT, MAX_NAME, MAX_ERROR = 65_536, 300, 200, 300
+MAX_SUBJECT, MAX_NAME, MAX_ERROR = 300, 200, 300
 NO_SUBJECT, NO_NAME = "(no subject)", "Unnamed customer"
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029]")
 _SPACE = re.compile(r"\s+")

@@ -88,8 +88,9 @@ def changed(said: Said, name: str) -> Mapping[str, Any]:
 def _admitted(known: Connection, text: str, variables: Mapping[str, Any], *, token: str, deadline: float) -> Said:
     named = _OPERATION.match(text)
     operation = named[1] if named else ""
-    wait = pace_of(known.pk).wait(operation, now=time.monotonic())
-    if time.monotonic() + wait >= deadline:
+    left = deadline - time.monotonic()
+    wait = pace_of(known.pk).wait(operation, now=time.monotonic(), most=left)
+    if wait >= left:
         raise Unavailable("throttled", retry_after=wait)
     time.sleep(wait)
     breaker = breaker_of(known)

@@ -21,13 +21,16 @@ class Pace:
     costs: dict[str, float] = field(default_factory=dict)  # of each operation, as it was last asked for
     lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def wait(self, operation: str, *, now: float) -> float:
-        """Seconds until the operation will not be refused for its cost. The points are taken as spent."""
+    def wait(self, operation: str, *, now: float, most: float) -> float:
+        """Seconds until the operation will not be refused for its cost. The points are taken as spent, unless that is
+        `most` or longer: then it is not asked.
+        """
         with self.lock:
             cost = min(self.most, self.costs.get(operation, UNKNOWN_COST) * MARGIN)
             there = min(self.most, self.available + max(0.0, now - self.at) * self.restored)
-            self.available, self.at = there - cost, now
-            return max(0.0, (cost - there) / self.restored)
+            wait = max(0.0, (cost - there) / self.restored)
+            self.available, self.at = there - (cost if wait < most else 0.0), now
+            return wait
 
     def note(self, operation: str, cost: Mapping[str, Any], *, now: float) -> None:
         """`cost` as of an answer's extensions; what it leaves out stays as it was."""

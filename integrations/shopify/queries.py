@@ -66,11 +66,6 @@ mutation Subscribe($topic: WebhookSubscriptionTopic!, $uri: String!) {
   }
 }
 """
-UNSUBSCRIBE = """
-mutation Unsubscribe($id: ID!) {
-  webhookSubscriptionDelete(id: $id) { deletedWebhookSubscriptionId userErrors { field message } }
-}
-"""
 
 UPDATE_CUSTOMER = """
 mutation UpdateCustomer($input: CustomerInput!) {

@@ -42,7 +42,6 @@ _VARIABLE = re.compile(r"\$(\w+)\s*:\s*([\w\[\]!]+)")
 _SINCE = re.compile(r"updated_at:>='([^']+)'")
 _NODES = {"Customers": "customers", "Orders": "orders", "Products": "products"}
 _COUNTS = {"CustomersCount": "customers", "OrdersCount": "orders", "ProductsCount": "products"}
-_TOPIC_OF = {"customers": "customers/update", "orders": "orders/updated", "products": "products/update"}
 
 
 @dataclass(frozen=True)

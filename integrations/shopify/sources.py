@@ -16,7 +16,6 @@ from supportdesk.core.http import Rejected
 SECONDS = 120.0  # for one request, waiting for points included
 MOST = 250  # records of a page
 SIXTY_DAYS = "read_all_orders"  # the scope without which orders of the last sixty days are all that is shown
-PRODUCT = "product"
 
 
 def query_of(since: datetime | None) -> str | None:
@@ -90,9 +89,9 @@ def write_order(known: Connection, node: Any, by: Actor, now: datetime) -> bool:
 
 
 def write_product(known: Connection, node: Any, by: Actor, now: datetime) -> bool:
-    """What it is called and of which kind, for those who look at what somebody bought."""
+    """What it is called and of which kind, which webhooks of orders do not tell."""
     number, at = key(node)
-    link = links.link_to(known, PRODUCT, number, local_type=PRODUCT, local_id=0)
+    link = links.link_to(known, taking.PRODUCT, number, local_type=taking.PRODUCT, local_id=0)
     if link.remote_updated_at is not None and at <= link.remote_updated_at:
         return False
     names = ("title", "handle", "status", "vendor", "productType")

@@ -5,7 +5,7 @@ there, so what agents correct is not undone by a telling about something else; a
 stays. Nobody is merged on a guess: an address joins only when the shop verified it, a number only when it is of one.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -15,7 +15,7 @@ import structlog
 from customers.enums import IdentitySource
 from customers.events import CustomerUpdated
 from customers.models import Customer, ExternalIdentity, Order
-from customers.orders import OrderTold, record_order
+from customers.orders import OrderItem, OrderTold, record_order
 from customers.selectors import known_by_email, known_by_phone
 from customers.services import Identity, IdentityTaken, create_customer, identify_customer, update_customer
 from integrations import links
@@ -30,6 +30,7 @@ from supportdesk.core.models import Event
 
 ERASED, LOST = "the person was erased", "it is deleted there"
 OLDER, NOBODY, TEST = "older than what is known", "of nobody who is known", "a test order"
+PRODUCT = "product"
 PLAIN = ("name", "email", "phone", "address", "language")
 # How new what we know is, on the link: of a telling of everything, of the newest change, of a summary, of each tag.
 TOTALS_AT, DELTA_AT, SPENT_AT, TAGS_AT = "totals_at", "delta_at", "spent_at", "tags_at"
@@ -77,8 +78,19 @@ def take_order(
     owner = _owner(known, customer, email, by=by, now=now)
     same = Order.objects.filter(source=told.source, external_id=told.external_id)
     before = same.values_list("told_at", "customer_id").first()
-    record_order(customer_id=owner, told=replace(told, account=known.account_key), by=by, now=now)
+    told = replace(told, account=known.account_key, items=_with_categories(known, told.items))
+    record_order(customer_id=owner, told=told, by=by, now=now)
     return same.values_list("told_at", "customer_id").first() != before
+
+
+def _with_categories(known: Connection, items: Sequence[OrderItem] | None) -> Sequence[OrderItem] | None:
+    """Webhooks do not tell of which kind a product is; where products were imported, we know."""
+    wanted = {item.product_id for item in items or () if item.category is None and item.product_id}
+    if not items or not wanted:
+        return items
+    there = ExternalLink.objects.filter(connection=known, object_type=PRODUCT, external_id__in=wanted)
+    kinds = {link.external_id: link.remote.get("productType") or None for link in there}
+    return [replace(item, category=item.category or kinds.get(item.product_id or "")) for item in items]
 
 
 def change_tags(

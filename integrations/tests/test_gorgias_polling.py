@@ -171,6 +171,10 @@ def test_the_doctor_says_what_is_wrong(desk: GorgiasDesk) -> None:
     assert out.getvalue() == f"{desk.known}: {triggers}, {rest}\n"
     polling.poll(desk.known, now=timezone.now())
     assert faults() == []
+    call_command("integration_register_webhooks", "--provider", "gorgias", "--new-secret", stdout=out)
+    secret = Connection.objects.get().webhook_secret
+    assert secret != desk.known.webhook_secret
+    assert {one["http"]["headers"]["X-Webhook-Token"] for one in desk.there.integrations.values()} == {secret}
     next(iter(desk.there.integrations.values()))["deactivated_datetime"] = "2026-11-20T00:00:00"
     assert faults() == ["calls to us: off ticket-created"]
     desk.there.script("GET", "/api/account", Scripted(status=401, body={}))

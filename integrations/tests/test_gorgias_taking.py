@@ -21,6 +21,7 @@ from integrations.models import ExternalLink, WebhookReceipt
 from integrations.tests.builders import GorgiasDesk, send_gorgias
 from supportdesk.core.actor import Door, system
 from supportdesk.core.models import Event
+from supportdesk.tests.races import through_window
 from tickets.enums import Sender
 from tickets.models import Message, Note, Ticket
 from tickets.tests.builders import change, say
@@ -319,3 +320,26 @@ def test_an_agent_who_wrote_first_is_told_from_the_customer(desk: GorgiasDesk) -
         (Sender.CUSTOMER, "(An agent wrote first, at Gorgias.)"),
         (Sender.SYSTEM, "We miss you"),
     ]
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("rival", ["an agent", "an erasure"])
+def test_who_changes_a_ticket_while_it_is_taken_over_waits(desk: GorgiasDesk, rival: str) -> None:
+    """Both are there then, and of who is erased meanwhile nothing comes back."""
+    pk = opened(desk, tags=[])
+    ticket = desk.ticket(pk)
+    desk.there.calls.clear()
+    desk.there.change(pk, tags=["theirs"])
+    remote = mapping.ticket(desk.there.tickets[pk])
+
+    def act() -> None:
+        if rival == "an agent":
+            change(ticket, tags=["ours"])
+        else:
+            privacy.erase(customer_id=ticket.customer_id, by=SYSTEM, now=timezone.now())
+
+    now = timezone.now()
+    through_window(lambda: taking.take(desk.known, remote, by=BY, now=now), [act], at='UPDATE "tickets_ticket"')
+    ticket.refresh_from_db()
+    assert ticket.tags == (["ours"] if rival == "an agent" else [])
+    assert ExternalLink.objects.get(object_type="ticket").remote == {} or rival == "an agent"

@@ -19,7 +19,7 @@ from customers.services import Identity, create_customer, update_customer
 from customers.tests.builders import make_customer
 from integrations import privacy, receipts
 from integrations.enums import ConnectionStatus, PrivacyRequest, ReceiptStatus
-from integrations.models import Connection, DataSubjectRequest, WebhookReceipt
+from integrations.models import Connection, DataSubjectRequest, ExternalLink, WebhookReceipt
 from integrations.shopify import mapping
 from integrations.shopify.sandbox import Sandbox
 from integrations.shopify.sandbox import customer as customer_node
@@ -184,6 +184,8 @@ def test_the_order_of_a_guest_at_the_counter_is_nobodys(known: Connection) -> No
 
 
 def test_an_order_in_two_currencies_with_an_id_beyond_floats(known: Connection) -> None:
+    kind = {"local_type": "product", "local_id": 0, "remote": {"productType": "Tea"}}
+    ExternalLink.objects.create(connection=known, object_type="product", external_id="9500000000001", **kind)
     tell(known, "orders/create", {**BODIES["order"], **BODIES["with_customer"]})
     order = Order.objects.get()
     assert (order.external_id, order.customer_id, order.number) == (str(BIG), of(SEVEN).pk, "#CK-1042/EU")
@@ -195,6 +197,7 @@ def test_an_order_in_two_currencies_with_an_id_beyond_floats(known: Connection) 
         ("Custom engraving", 1, "35.00"),
     ]
     assert [item["product_id"] for item in order.items] == ["9500000000001", None]
+    assert [item["category"] for item in order.items] == ["Tea", None]  # as an import told
 
 
 def test_a_later_state_counts_and_what_it_leaves_out_stays(known: Connection) -> None:

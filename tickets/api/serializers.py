@@ -21,11 +21,11 @@ from tickets.enums import AssignmentReason, Category, Channel, DecisionOutcome, 
 from tickets.explaining import AdviceState, Explanation, Step, between
 from tickets.matching import ONE
 from tickets.models import Assignment, AssignmentDecision, Attachment, Message, Note, SavedView, Ticket
+from tickets.models.conversation import MAX_BODY
 from tickets.models.ticket import MAX_TAG_LENGTH, MAX_TAGS
 from tickets.ordering import Part
 
 MAX_SUBJECT = 300
-MAX_BODY = 65_536
 MAX_MENTIONS = 20
 MAX_POSITION = 2**31 - 1
 MAX_BULK = 100

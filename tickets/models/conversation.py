@@ -12,6 +12,8 @@ from supportdesk.core.actor import Actor
 from tickets.enums import Channel, Sender
 from tickets.models.ticket import Ticket
 
+MAX_BODY = 65_536  # characters of a message or a note, wherever it comes from
+
 
 class MessageQuerySet(models.QuerySet["Message"]):
     def visible_to(self, actor: Actor) -> "MessageQuerySet":
