@@ -46,7 +46,12 @@ REACTIONS: Mapping[type[DomainEvent], Reactions] = {
     CustomerIdentified: Reactions(durable=(tickets.outdate_insights,)),
     CustomerUpdated: Reactions(
         within=(tickets.forget_lists,),
-        durable=(tickets.follow_change, tickets.forget_customers_texts, shopify.write_back),
+        durable=(
+            tickets.follow_change,
+            tickets.forget_customers_texts,
+            shopify.write_back,
+            gorgias.introduce_to_gorgias,
+        ),
     ),
     DepartmentRenamed: Reactions(within=(tickets.forget_lists,)),
     OrderForgotten: Reactions(durable=(tickets.outdate_insights,)),
@@ -86,7 +91,7 @@ REACTIONS: Mapping[type[DomainEvent], Reactions] = {
     ),
     events.TicketUnassigned: Reactions(
         within=(tickets.forget_available_agents,),
-        durable=(tickets.assign_waiting,),
+        durable=(tickets.assign_waiting, gorgias.push_to_gorgias),
         push=TELL,
     ),
     events.TicketUpdated: Reactions(durable=(tickets.look_again, gorgias.push_to_gorgias), push=TELL),

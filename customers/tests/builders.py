@@ -16,3 +16,7 @@ def make_customer(**over: Any) -> Customer:
     number = next(_numbers)
     given = {"name": f"Customer {number}", "email": f"customer{number}@example.org", **over}
     return services.create_customer(**{"by": SYSTEM, "now": timezone.now(), **given})
+
+
+def update(customer: Customer, **changes: Any) -> Customer:
+    return services.update_customer(customer_id=customer.pk, changes=changes, by=SYSTEM, now=timezone.now())

@@ -95,6 +95,15 @@ def change_ticket(known: Connection, ticket_id: str, changes: Mapping[str, Any],
     return _ask(known, "PUT", f"tickets/{int(ticket_id)}", left=left, json=changes)
 
 
+def customer(known: Connection, customer_id: str, *, left: float) -> Mapping[str, Any]:
+    return _ask(known, "GET", f"customers/{int(customer_id)}", left=left)
+
+
+def change_customer(known: Connection, customer_id: str, changes: Mapping[str, Any], *, left: float) -> None:
+    """The same change twice is one."""
+    _ask(known, "PUT", f"customers/{int(customer_id)}", left=left, json=changes)
+
+
 def add_tags(known: Connection, ticket_id: str, names: Sequence[str], *, left: float) -> None:
     _ask(known, "POST", f"tickets/{int(ticket_id)}/tags", left=left, json={"names": list(names)})
 

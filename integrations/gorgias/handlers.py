@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from integrations.gorgias import outbound
+from integrations.gorgias import introducing, outbound
 from supportdesk.core.actor import Door
 from supportdesk.core.events import Occurrence
 from tickets.enums import Sender
@@ -12,8 +12,11 @@ from tickets.events import (
     TicketAssigned,
     TicketPriorityChanged,
     TicketStatusChanged,
+    TicketUnassigned,
     TicketUpdated,
 )
+
+SENT = frozenset({"subject", "tags"})
 
 
 def push_to_gorgias(occurrence: Occurrence, *, now: datetime) -> None:
@@ -34,7 +37,13 @@ def push_to_gorgias(occurrence: Occurrence, *, now: datetime) -> None:
             outbound.send_fields(ticket_id=event.subject_id, names=["status"], at=at, now=now)
         case TicketPriorityChanged():
             outbound.send_fields(ticket_id=event.subject_id, names=["priority"], at=at, now=now)
-        case TicketAssigned():
+        case TicketAssigned() | TicketUnassigned():
             outbound.send_fields(ticket_id=event.subject_id, names=["assignee"], at=at, now=now)
-        case TicketUpdated() if "tags" in event.fields:
-            outbound.send_fields(ticket_id=event.subject_id, names=["tags"], at=at, now=now)
+        case TicketUpdated() if names := SENT & set(event.fields):
+            outbound.send_fields(ticket_id=event.subject_id, names=names, at=at, now=now)
+
+
+def introduce_to_gorgias(occurrence: Occurrence, *, now: datetime) -> None:
+    """Who a customer is by now, unless they said so there."""
+    if occurrence.origin != Door.GORGIAS and introducing.SENT & set(occurrence.event.fields):
+        introducing.introduce(customer_id=occurrence.event.subject_id, at=occurrence.at, now=now)

@@ -9,6 +9,9 @@
 | `channel` | CHANNELS, then FAMILIES by how it begins; else web. The word itself is kept on the link |
 | `tags` | in lower case, each once; there they keep their spelling |
 | `assignee_user` | the active agent of the same e-mail address; else their id is kept on the link |
+| nobody assigned | nothing: here a ticket is handed over, never dropped |
+| our agent without a user there, or nobody yet | nobody, where it was one of our agents |
+| `customer`: name, e-mail address, phone | as it is changed there; our name and address go there, phones do not |
 | a datetime without an offset | UTC |
 | `public` false | a note, and nothing else |
 """
@@ -160,6 +163,15 @@ def person(raw: Any) -> Person | None:
     both = " ".join(part for name in ("firstname", "lastname") if (part := line(raw.get(name), MAX_NAME)))
     name = line(raw.get("name"), MAX_NAME) or both[:MAX_NAME] or email[:MAX_NAME] or phone or NO_NAME
     return Person(id=pk, name=name, email=email, phone=phone, shopify=_shopify(raw.get("integrations")))
+
+
+def told_of(person: Person | None) -> dict[str, str]:
+    """What they said of themselves, by our names of it; nothing that only stands for a name."""
+    if person is None:
+        return {}
+    named = person.name if person.name not in {person.email, person.phone, NO_NAME} else ""
+    found = {"name": named, "email": person.email, "phone": person.phone}
+    return {name: value for name, value in found.items() if value}
 
 
 def user(raw: Any) -> User | None:

@@ -15,14 +15,17 @@ from customers.enums import IdentitySource
 from customers.identity import normalised_email, normalised_phone
 from customers.models import Customer, ExternalIdentity
 from customers.services import Identity, IdentityTaken
-from integrations import breakers
+from integrations import breakers, links
 from integrations.gorgias import client, mapping
 from integrations.gorgias.mapping import Person, User
 from integrations.gorgias.names import USER
+from integrations.links import CUSTOMER
 from integrations.models import Connection, ExternalLink
 from supportdesk.core.actor import Actor, Door
 from supportdesk.core.errors import InvalidInput
+from supportdesk.core.models import Delivery
 
+INTRODUCE = "integrations.introduce_to_gorgias"  # the reaction that tells there who a customer is
 UNKNOWN_FOR = 600  # seconds in which an agent who has no user there is not looked for again
 
 
@@ -46,6 +49,45 @@ def customer_of(person: Person | None, *, by: Actor, now: datetime) -> Customer:
     return found
 
 
+def follow(known: Connection, person: Person | None, *, by: Actor, now: datetime) -> None:
+    """Takes over what a customer whom we know says otherwise there than last time, unless it was changed here and is
+    about to be told there. Of somebody of whom nothing was told yet, what is not known here.
+    """
+    if person is None or not (told := _sound(mapping.told_of(person))):
+        return
+    identity = ExternalIdentity.objects.filter(source=IdentitySource.GORGIAS, external_id=person.id).first()
+    if identity is None:
+        return
+    customer = identity.customer
+    link = links.link_to(known, CUSTOMER, person.id, local_type=CUSTOMER, local_id=customer.pk)
+    news = links.news(link, told, now=now)
+    if not link.remote:
+        news = {name for name in news if getattr(customer, name) in {None, "", mapping.NO_NAME}}
+    if news and not _is_to_be_told(customer.pk):
+        _change(customer, {name: told[name] for name in news}, by=by, now=now)
+    if news or not link.remote:
+        links.learn(link, told)
+        link.save(update_fields=["remote"])
+
+
+def _change(customer: Customer, changes: dict[str, str], *, by: Actor, now: datetime) -> None:
+    for given in (changes, {name: value for name, value in changes.items() if name != "email"}):
+        with suppress(IdentityTaken):  # an address that is another customer's here stays theirs
+            services.update_customer(customer_id=customer.pk, changes=given, by=by, now=now)
+            return
+
+
+def _is_to_be_told(customer_id: int) -> bool:
+    waiting = Delivery.objects.pending().filter(reaction=INTRODUCE, subject_type=CUSTOMER, subject_id=customer_id)
+    return waiting.exists()
+
+
+def _sound(told: dict[str, str]) -> dict[str, str]:
+    """Without what is no address and no number; the number as we write it."""
+    checked = {**told, "email": _sound_email(told.get("email", "")), "phone": _sound_phone(told.get("phone", ""))}
+    return {name: value for name, value in checked.items() if value}
+
+
 def agent_of(known: Connection, user: User | None) -> Agent | None:
     """The active agent of the user's e-mail address; remembered, so that we can name the user."""
     if user is None or not user.email:
@@ -59,6 +101,12 @@ def agent_of(known: Connection, user: User | None) -> Agent | None:
 def acting(agent: Agent) -> Actor:
     """The agent at the door of Gorgias, where they were shown the ticket, whatever department it is of here."""
     return replace(actor_for(agent, led=frozenset(), origin=Door.GORGIAS), departments=None)
+
+
+def is_ours(known: Connection, user_id: str) -> bool:
+    """Whether the user is one of our agents, as far as we know."""
+    users = ExternalLink.objects.filter(connection=known, object_type=USER, local_type="agent")
+    return bool(user_id) and users.filter(external_id=user_id).exists()
 
 
 def user_of(known: Connection, agent: Agent, *, left: float) -> str:

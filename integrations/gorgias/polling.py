@@ -45,15 +45,13 @@ def poll(known: Connection, *, now: datetime) -> syncing.Progress | None:
     """Takes over what changed since the last poll, or since the connection was made; None when it came to nothing."""
     row = SyncCursor.objects.filter(connection=known, resource=CHANGES.resource).first()
     until = time.monotonic() + RUN
-    first = row is None or (row.watermark is None and not row.cursor)
     try:
         if row is not None:
             _try_again(known, row, until=until, now=now)
-        limits = Limits(seconds=until - time.monotonic(), request_seconds=POLL_SECONDS)
-        since = known.connected_at if first else None
-        progress = syncing.run(known, CHANGES, by=BY, since=since, limits=limits)
+        progress = _since_last(known, CHANGES, until=until)
         if progress.ended and time.monotonic() < until:
             _look_once_more(known, now=now)
+            _since_last(known, PEOPLE, until=until)
     except Held:
         return None
     except Refused as refused:
@@ -67,6 +65,13 @@ def poll(known: Connection, *, now: datetime) -> syncing.Progress | None:
         return None
     connections.note_success(known, now=now)
     return progress
+
+
+def _since_last(known: Connection, source: Source, *, until: float) -> syncing.Progress:
+    begun = SyncCursor.objects.filter(connection=known, resource=source.resource)
+    is_first = not begun.exclude(watermark=None, cursor="").exists()
+    limits = Limits(seconds=until - time.monotonic(), request_seconds=POLL_SECONDS)
+    return syncing.run(known, source, by=BY, since=known.connected_at if is_first else None, limits=limits)
 
 
 def _try_again(known: Connection, row: SyncCursor, *, until: float, now: datetime) -> None:
@@ -173,10 +178,21 @@ def _write_customer(known: Connection, raw: Mapping[str, Any], by: Actor, now: d
     if ExternalIdentity.objects.filter(source=IdentitySource.GORGIAS, external_id=person.id).exists():
         return False
     people.customer_of(person, by=by, now=now)
+    people.follow(known, person, by=by, now=now)
     return True
+
+
+def _follow_customer(known: Connection, raw: Mapping[str, Any], by: Actor, now: datetime) -> bool:
+    """Whom no ticket told of is nobody here, until one does."""
+    person = mapping.person(raw)
+    if person is None:
+        raise Unreadable("no id")
+    people.follow(known, person, by=by, now=now)
+    return False
 
 
 TICKETS = Source(resource="tickets", page=_tickets, key=_key, write=_write_ticket, newest_first=True, size=SIZE)
 CHANGES = replace(TICKETS, resource="changes", size=POLL_SIZE)  # the poll's place is not the import's
 CUSTOMERS = Source(resource="customers", page=_customers, key=_key, write=_write_customer, newest_first=True)
+PEOPLE = replace(CUSTOMERS, resource="people", write=_follow_customer)
 SOURCES = {"tickets": TICKETS, "customers": CUSTOMERS}

@@ -41,6 +41,7 @@ MESSAGE_FIELDS = frozenset(
     }
 )
 TICKET_FIELDS = frozenset({"status", "priority", "assignee_user", "subject", "external_id", "spam", "trashed_datetime"})
+CUSTOMER_FIELDS = frozenset({"name", "email", "external_id", "language", "timezone", "note", "data", "channels"})
 STATUSES, PRIORITIES = ("open", "closed"), ("critical", "high", "normal", "low")
 ORDERS = {
     "tickets": ("created_datetime", "updated_datetime"),
@@ -199,6 +200,14 @@ class Sandbox:
                 ticket["tags"] = [self._tag(name) for name in names]
             self._change(ticket, changes)
 
+    def change_customer(self, customer_id: int, **changes: Any) -> dict[str, Any]:
+        """Nobody is called about it. An address that another customer has is refused."""
+        with self.lock:
+            if any(one["email"] == changes.get("email", "") for pk, one in self.customers.items() if pk != customer_id):
+                raise _Wrong(400, "A customer with this email already exists.")
+            self.customers[customer_id] |= {**changes, "updated_datetime": self.now()}
+            return self.customers[customer_id]
+
     def fail_sending(self, ticket_id: int, message_id: int, error: str) -> None:
         with self.lock:
             ticket = self.tickets[ticket_id]
@@ -303,6 +312,11 @@ class Sandbox:
                 _only(given, TICKET_FIELDS)
                 self._change(self._ticket(pk), given)
                 return Scripted(status=202, body=self._row(self._ticket(pk)))
+            case "GET", ["customers", pk] if pk.isdecimal() and int(pk) in self.customers:
+                return Scripted(body=self.customers[int(pk)])
+            case "PUT", ["customers", pk] if pk.isdecimal() and int(pk) in self.customers:
+                _only(given, CUSTOMER_FIELDS)
+                return Scripted(status=202, body=self.change_customer(int(pk), **given))
             case "POST", ["tickets"]:
                 return Scripted(status=201, body=self._open(given))
             case (("POST" | "DELETE"), ["tickets", pk, "tags"]):

@@ -8,7 +8,7 @@ it did not change there. What changed there and here is as who changed it last l
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
@@ -32,6 +32,8 @@ from tickets.status import DONE
 
 NOBODY_WROTE = "(An agent wrote first, at Gorgias.)"
 RULE = "Gorgias"  # who speaks when a rule there does
+FRESH = timedelta(seconds=60)  # in which what was done here is not undone by what may be older there
+SAME_MOMENT = timedelta(seconds=1)
 FACTS = {
     "status": ("ticket.status_changed", None),
     "priority": ("ticket.priority_changed", None),
@@ -75,6 +77,7 @@ def take(known: Connection, remote: mapping.Ticket, *, by: Actor, now: datetime)
         merge = _found(known, remote, link, by=by, now=now) if link else _opened(known, remote, by=by, now=now)
         if merge.ticket.customer.erased_at is not None:
             return Taken.ERASED
+        people.follow(known, remote.customer, by=by, now=now)
         _hear(merge)
         if not _is_older(merge.link, remote):
             _follow(merge)
@@ -359,7 +362,18 @@ def _changed(merge: _Merge, name: str, theirs: str) -> bool:
     if links.is_echo(merge.link, name, theirs, now=merge.now):
         return False
     at = changed_here(merge.ticket.pk, name)
-    return at is None or at < merge.remote.updated_at
+    return at is None or at < _latest(merge, name)
+
+
+def _latest(merge: _Merge, name: str) -> datetime:
+    """When the field changed there, at the latest that is believed. The ticket's own time says when anything changed;
+    when that was something said, it says nothing of the field, and what an agent here did a moment ago stays.
+    """
+    remote = merge.remote
+    if name == "status" and remote.status == mapping.CLOSED and remote.closed_at is not None:
+        return remote.closed_at
+    spoken = any(abs(one.at - remote.updated_at) <= SAME_MOMENT for one in remote.said)
+    return min(remote.updated_at, merge.now - FRESH) if spoken else remote.updated_at
 
 
 def changed_here(ticket_id: int, name: str) -> datetime | None:
@@ -379,7 +393,7 @@ def _tags(merge: _Merge) -> list[str]:
 
 
 def _assign(merge: _Merge) -> None:
-    """To the agent whom they gave it to; nobody there is nobody in particular here."""
+    """To the agent whom they gave it to. Nobody there changes nothing: here a ticket is handed over, never dropped."""
     agent = people.agent_of(merge.known, merge.remote.assignee)
     user_id = merge.remote.assignee.id if merge.remote.assignee else ""
     merge.link.remote = {**merge.link.remote, "unmatched": user_id if agent is None else ""}

@@ -10,9 +10,9 @@ from django.utils import timezone
 from agents.models import Agent
 from agents.tests.builders import SYSTEM, actor_of, make_agent, occurrence_of
 from customers import privacy
-from customers.tests.builders import make_customer
+from customers.tests.builders import make_customer, update
 from integrations import connections
-from integrations.gorgias import client, handlers, outbound
+from integrations.gorgias import client, handlers, outbound, taking, turns
 from integrations.gorgias.sandbox import ADDRESS, EMAIL, Sandbox, Scripted
 from integrations.models import Connection, ExternalLink
 from integrations.tests.builders import GorgiasDesk
@@ -23,7 +23,7 @@ from tickets.enums import Sender
 from tickets.events import MessageAdded
 from tickets.models import Message, Note, Ticket
 from tickets.services import attachments, conversation
-from tickets.tests.builders import assign, change, make_ticket, say
+from tickets.tests.builders import assign, change, make_ticket, say, transfer
 
 pytestmark = pytest.mark.django_db
 OURS = "integrations.push_to_gorgias"
@@ -44,11 +44,19 @@ def ada(desk: GorgiasDesk) -> Agent:
 def opened(desk: GorgiasDesk, **over: Any) -> int:
     """A ticket that is there and here, with nothing left to do."""
     customer = over.pop("customer", desk.there.add_customer("zoe@example.com", name="Zoë"))
-    pk = int(desk.there.open_ticket(customer, "Wo bleibt mein Paket?", **over)["id"])
+    ticket = desk.there.open_ticket(customer, "Wo bleibt mein Paket?", **over)
+    pk = int(ticket["id"])
+    an_hour_ago(ticket)
     desk.arrive()
     desk.leave()
     desk.there.asked.clear()
     return pk
+
+
+def an_hour_ago(ticket: dict[str, Any]) -> None:
+    """What was said there was said then, so that what happens now is something else."""
+    for said in ticket["messages"]:
+        said["created_datetime"] = (timezone.now() - timedelta(hours=1)).isoformat()
 
 
 def reply(ticket: Ticket, agent: Agent, body: str = "On <its> way\nAda", **over: Any) -> Message:
@@ -121,14 +129,15 @@ def test_fields_go_there_as_they_are_here(desk: GorgiasDesk, ada: Agent) -> None
     desk.there.change(pk, tags=["VIP", "vip", "late"])
     desk.arrive()
     ticket = desk.ticket(pk)
-    change(ticket, priority="urgent", tags=["late", "new"])
+    change(ticket, priority="urgent", tags=["late", "new"], subject="Paket verloren")
     assign(ticket, ada)
     change(ticket, status="resolved")
     settle(desk)
     there = desk.there.tickets[pk]
+    assert there["subject"] == desk.ticket(pk).subject == "Paket verloren"
     assert (there["status"], there["priority"], there["assignee_user"]["email"]) == ("closed", "critical", EMAIL)
     assert sorted(tag["name"] for tag in there["tags"]) == ["late", "new"]
-    assert sorted(writes(desk)) == [("DELETE", "tags"), ("POST", "tags"), *[("PUT", str(pk))] * 3]
+    assert sorted(writes(desk)) == [("DELETE", "tags"), ("POST", "tags"), *[("PUT", str(pk))] * 4]
 
 
 @pytest.mark.parametrize("status", ["pending", "on_hold"])
@@ -290,15 +299,96 @@ def test_a_status_that_changes_on_both_sides_has_one_winner(desk: GorgiasDesk, t
     assert sorted(tag["name"] for tag in there["tags"]) == here.tags == ["both", "ours", "theirs"]
 
 
+@pytest.mark.parametrize("fresh", [True, False])
+def test_what_may_be_older_there_does_not_undo_what_was_just_done_here(
+    desk: GorgiasDesk, monkeypatch: pytest.MonkeyPatch, fresh: bool
+) -> None:
+    """A message there moves the ticket's time, which then says nothing of its fields."""
+    if not fresh:
+        monkeypatch.setattr(taking, "FRESH", timedelta(0))
+    pk = opened(desk)
+    there = desk.there.tickets[pk]
+    there["priority"] = "low"  # before, and nobody told us
+    change(desk.ticket(pk), priority="urgent")
+    desk.there.say(pk, "Hallo?")
+    settle(desk)
+    assert (there["priority"], desk.ticket(pk).priority) == (("critical", "urgent") if fresh else ("low", "low"))
+
+
+def test_who_has_no_user_there_takes_a_ticket_from_ours_and_nobody_there_takes_it_from_nobody_here(
+    desk: GorgiasDesk, ada: Agent
+) -> None:
+    pk, bob = opened(desk), make_agent(email="bob@example.com")
+    assign(desk.ticket(pk), ada)
+    settle(desk)
+    desk.there.change(pk, assignee_user=None)
+    settle(desk)
+    assert desk.ticket(pk).assignee_id == ada.pk
+    desk.there.change(pk, assignee_user=desk.there.me)
+    settle(desk)
+    transfer(desk.ticket(pk), ada, bob)
+    settle(desk)
+    assert desk.there.tickets[pk]["assignee_user"] is None
+    stranger = desk.there.add_user("kim@example.com", "Kim")  # no agent of ours
+    desk.there.change(pk, assignee_user=stranger)
+    settle(desk)
+    transfer(desk.ticket(pk), bob, make_agent(email="cy@example.com"))
+    settle(desk)
+    assert desk.there.tickets[pk]["assignee_user"] == stranger
+
+
+# Who customers are
+
+
+def test_a_customer_s_name_and_address_are_the_same_on_both_sides(desk: GorgiasDesk) -> None:
+    zoe = desk.there.add_customer("zoe@example.com", name="Zoë", phone="+4915112345678")
+    pk = opened(desk, customer=zoe)
+    customer = desk.ticket(pk).customer
+    assert (customer.name, customer.phone) == ("Zoë", "+4915112345678")
+    update(customer, name="Zoë Berg", email="berg@example.com", phone="+4915187654321")
+    settle(desk)
+    assert (zoe["name"], zoe["email"]) == ("Zoë Berg", "berg@example.com")
+    assert writes(desk) == [("PUT", str(zoe["id"]))]
+    desk.there.change_customer(zoe["id"], name="Zoë Tal")
+    desk.there.change(pk, priority="low")
+    settle(desk)
+    customer.refresh_from_db()
+    assert (customer.name, customer.email, customer.phone) == ("Zoë Tal", "berg@example.com", "+4915187654321")
+    assert len(writes(desk)) == 1
+
+
+def test_a_name_that_changes_on_both_sides_is_as_it_was_changed_last(desk: GorgiasDesk) -> None:
+    zoe = desk.there.add_customer("zoe@example.com", name="Zoë")
+    pk = opened(desk, customer=zoe)
+    customer = desk.ticket(pk).customer
+    update(customer, name="Ours", email="ours@example.com")
+    desk.there.change_customer(zoe["id"], name="Theirs")
+    settle(desk)
+    assert (zoe["name"], zoe["email"]) == ("Theirs", "ours@example.com")
+    desk.there.change(pk, priority="low")
+    settle(desk)
+    customer.refresh_from_db()
+    assert (customer.name, customer.email) == ("Theirs", "ours@example.com")
+
+
+def test_an_address_that_is_somebody_else_s_there_is_told_on_the_connection(desk: GorgiasDesk) -> None:
+    desk.there.add_customer("berg@example.com")
+    pk = opened(desk)
+    update(desk.ticket(pk).customer, email="berg@example.com")
+    settle(desk)
+    desk.known.refresh_from_db()
+    assert (desk.known.status, desk.known.last_error) == ("active", "http 400")
+
+
 def test_a_ticket_that_sends_too_much_rests(desk: GorgiasDesk, ada: Agent, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(outbound, "MOST", 3)
+    monkeypatch.setattr(turns, "MOST", 3)
     pk = opened(desk)
     for number in range(5):
         note(desk.ticket(pk), ada, f"note {number}")
     desk.leave()
     assert len(writes(desk)) == 3
     assert "Nothing more does for 60 minutes" in remarks(desk.ticket(pk))[0]
-    assert Connection.objects.get().last_error == "one ticket sends too much"
+    assert Connection.objects.get().last_error == "one ticket or customer sends too much"
     link = ExternalLink.objects.get(object_type="ticket")
     link.pushed = {"ops": []}
     link.save()

@@ -9,7 +9,7 @@ from django.conf import settings
 from redis import ConnectionError as RedisDown
 
 from agents.tests.builders import make_agent
-from integrations.gorgias import outbound
+from integrations.gorgias import turns
 from integrations.tests.builders import SECRET, make_connection, make_slack, send_shopify
 from quimbi import service
 from quimbi.sandbox import Sandbox
@@ -88,7 +88,7 @@ def exposed(db: None, monkeypatch: pytest.MonkeyPatch, settings: Any, quimbi: Sa
     shop = make_connection()
     for secret in (SECRET, "x" * 32):
         send_shopify(shop, {"id": 7}, secret=secret)
-    outbound.OPERATIONS.labels("refused")
+    turns.OPERATIONS.labels("refused")
     make_slack()
     make_ticket(priority="urgent")
     delivery.run_due(limit=100)

@@ -17,7 +17,7 @@ from django.conf import settings
 from django.db.models import F
 
 from agents.tests.builders import make_agent
-from integrations.gorgias import client, outbound
+from integrations.gorgias import client, failures, outbound, turns
 from integrations.gorgias.sandbox import EMAIL, Asked, Sandbox, Scripted
 from integrations.models import SlackChannel
 from integrations.slack.sandbox import Sandbox as Slack
@@ -178,7 +178,7 @@ def give_up() -> None:
         def __init__(self, seconds: float) -> None:
             super().__init__(seconds)
 
-    outbound.Later = Failure  # type: ignore[assignment, attr-defined]
+    failures.Later = turns.Later = Failure  # type: ignore[assignment, attr-defined, misc]
 
 
 FAULTS: dict[str, Callable[[], None]] = {"impatient": impatient, "send-blindly": send_blindly, "give-up": give_up}

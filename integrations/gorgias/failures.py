@@ -1,0 +1,73 @@
+"""What goes wrong when Gorgias is told: a time to come again, or a remark for the agents."""
+
+from datetime import datetime
+
+import structlog
+
+from integrations import connections
+from integrations.gorgias.client import Down, Refused
+from integrations.gorgias.turns import BY, KEPT_FOR, LATEST, OPERATIONS, Turn, remark
+from integrations.reading import Unreadable
+from supportdesk.core.delivery import Later
+
+DOUBT = 20.0  # seconds until what may have been posted is looked for
+SOONEST = 5.0  # seconds until a Gorgias that is down is asked again, at least
+
+log = structlog.get_logger("supportdesk.gorgias")
+
+
+class NoWay(Exception):
+    """There is no address that a reply could go to."""
+
+
+class Failures:
+    """Makes of what went wrong a time to come again, or a remark for the agents."""
+
+    def __init__(self, turn: Turn, ticket_id: int | None, what: str) -> None:
+        self.turn, self.ticket_id, self.what = turn, ticket_id, what
+
+    def __enter__(self) -> None:
+        """Nothing is to be done before."""
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
+        if isinstance(error, NoWay):
+            self._tell("there is no address that it could go to")
+        elif isinstance(error, Unreadable):
+            self._tell("its ticket cannot be read there")
+        elif isinstance(error, Refused):
+            self._refused(error)
+        elif isinstance(error, Down):
+            self._down(error)
+        else:
+            return False
+        return True
+
+    def _refused(self, refused: Refused) -> None:
+        turn = self.turn
+        log.error("gorgias refuses", connection=turn.known.pk, ticket=self.ticket_id, reason=refused.reason)
+        if refused.of_the_account:
+            connections.require_reauth(connection_id=turn.known.pk, error=refused.reason, by=BY, now=turn.now)
+            raise Later(LATEST)
+        connections.note_error(turn.known, refused.reason, now=turn.now)
+        self._tell(f"Gorgias does not take it ({refused.reason})")
+
+    def _down(self, down: Down) -> None:
+        age = (self.turn.now - self.turn.at).total_seconds()
+        if age > KEPT_FOR.total_seconds():
+            self._tell("Gorgias did not answer for a day")
+            return
+        wait = down.retry_after if down.retry_after is not None else min(max(SOONEST, age / 2), LATEST)
+        wait = max(wait, DOUBT) if down.sent else wait
+        OPERATIONS.labels("later").inc()
+        log.warning("gorgias does not answer", reason=down.reason, maybe_sent=down.sent, wait=round(wait, 1))
+        raise Later(wait) from None
+
+    def _tell(self, why: str) -> None:
+        OPERATIONS.labels("refused").inc()
+        if self.what and self.ticket_id is not None:
+            remark(self.ticket_id, f"Not sent to Gorgias: {self.what}, because {why}.", now=self.turn.now)
+
+
+def give_up(ticket_id: int, what: str, *, now: datetime) -> None:
+    OPERATIONS.labels("refused").inc()
+    remark(ticket_id, f"Not sent to Gorgias: {what}, because the desk is not connected to it.", now=now)
