@@ -1,12 +1,10 @@
 """What goes wrong when Gorgias is told: a time to come again, or a remark for the agents."""
 
-from datetime import datetime
-
 import structlog
 
 from integrations import connections
 from integrations.gorgias.client import Down, Refused
-from integrations.gorgias.turns import BY, KEPT_FOR, LATEST, OPERATIONS, Turn, remark
+from integrations.gorgias.turns import BY, KEPT_FOR, LATEST, OPERATIONS, GivenUp, Turn, remark
 from integrations.reading import Unreadable
 from supportdesk.core.delivery import Later
 
@@ -30,7 +28,9 @@ class Failures:
         """Nothing is to be done before."""
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
-        if isinstance(error, NoWay):
+        if isinstance(error, GivenUp):
+            self._tell("the desk is not connected to it")
+        elif isinstance(error, NoWay):
             self._tell("there is no address that it could go to")
         elif isinstance(error, Unreadable):
             self._tell("its ticket cannot be read there")
@@ -66,8 +66,3 @@ class Failures:
         OPERATIONS.labels("refused").inc()
         if self.what and self.ticket_id is not None:
             remark(self.ticket_id, f"Not sent to Gorgias: {self.what}, because {why}.", now=self.turn.now)
-
-
-def give_up(ticket_id: int, what: str, *, now: datetime) -> None:
-    OPERATIONS.labels("refused").inc()
-    remark(ticket_id, f"Not sent to Gorgias: {what}, because the desk is not connected to it.", now=now)

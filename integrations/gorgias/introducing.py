@@ -27,7 +27,7 @@ def introduce(*, customer_id: int, at: datetime, now: datetime) -> None:
     theirs = links.of_customer(customer_id).filter(connection__provider=Provider.GORGIAS)
     for link in theirs.select_related("connection").order_by("pk") if customer is not None else ():
         turn, news = turn_of(link, at=at, now=now), _news(link, customer)
-        if news and not turn.given_up:
+        if news:
             with Failures(turn, None, ""):
                 _send(turn, link, news)
 

@@ -13,7 +13,7 @@ from typing import Any
 from integrations import connections, links
 from integrations.enums import ConnectionStatus, Provider
 from integrations.gorgias import client, composing, mapping, people, taking
-from integrations.gorgias.failures import Failures, give_up
+from integrations.gorgias.failures import Failures
 from integrations.gorgias.names import MESSAGE, NOTE, SOURCE, TICKET, mark
 from integrations.gorgias.turns import (
     BY,
@@ -43,9 +43,6 @@ def send_message(*, message_id: int, at: datetime, now: datetime) -> None:
     if message.ticket.customer.erased_at is not None:
         return
     what = f"message {message.position}"
-    if turn.given_up:
-        give_up(message.ticket_id, what, now=now)
-        return
     with Failures(turn, message.ticket_id, what):
         _post(turn, MESSAGE, message_id, mark("msg", message_id), lambda remote: composing.reply(turn, remote, message))
         files = message.attachments.count()
@@ -64,7 +61,7 @@ def open_ticket(*, ticket_id: int, at: datetime, now: datetime) -> None:
         return
     link = ExternalLink(connection=known, object_type=TICKET, local_type=TICKET, local_id=ticket_id)
     turn = turn_of(link, at=at, now=now)
-    if turn.given_up or ticket.customer.erased_at is not None:
+    if ticket.customer.erased_at is not None:
         return
     with Failures(turn, ticket_id, "this ticket"):
         ours = mark("ticket", ticket_id)
@@ -83,7 +80,7 @@ def send_heard(*, message_id: int, at: datetime, now: datetime) -> None:
     """What a customer wrote to us by another way than Gorgias: there as history, once. Raises Later."""
     message = Message.objects.select_related("ticket__customer").get(pk=message_id)
     turn = turn_on(message.ticket_id, at=at, now=now)
-    if turn is None or turn.given_up or message.source == SOURCE or _is_there(turn, MESSAGE, message_id):
+    if turn is None or message.source == SOURCE or _is_there(turn, MESSAGE, message_id):
         return
     if message.ticket.customer.erased_at is not None:
         return
@@ -99,9 +96,6 @@ def send_note(*, note_id: int, at: datetime, now: datetime) -> None:
         return
     if note.ticket.customer.erased_at is not None:
         return
-    if turn.given_up:
-        give_up(note.ticket_id, "a note", now=now)
-        return
     with Failures(turn, note.ticket_id, "a note"):
         _post(turn, NOTE, note_id, mark("note", note_id), lambda remote: composing.remarked(turn, note))
 
@@ -109,12 +103,12 @@ def send_note(*, note_id: int, at: datetime, now: datetime) -> None:
 def send_fields(*, ticket_id: int, names: Iterable[str], at: datetime, now: datetime) -> None:
     """Has the fields there be as they are here, where that differs from what was last seen there. Raises Later."""
     turn, wanted = turn_on(ticket_id, at=at, now=now), frozenset(names)
-    if turn is None or turn.given_up or turn.link.local_id != ticket_id:
+    if turn is None or turn.link.local_id != ticket_id:
         return
     ticket = Ticket.objects.select_related("customer", "assignee").get(pk=ticket_id)
     if ticket.customer.erased_at is not None:
         return
-    with Failures(turn, ticket_id, ""):
+    with Failures(turn, ticket_id, f"a change of {' and '.join(sorted(wanted))}"):
         if not _differing(turn, ticket, turn.link, wanted):
             return
         remote = mapping.ticket(client.ticket(turn.known, turn.there, left=turn.left))

@@ -32,6 +32,10 @@ OPERATIONS = Counter("supportdesk_gorgias_total", "What was to be done at Gorgia
 log = structlog.get_logger("supportdesk.gorgias")
 
 
+class GivenUp(Exception):
+    """The account was not to be asked for too long."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Turn:
     """One delivery: the ticket there, since when it is to be done, and until when it may take."""
@@ -41,11 +45,13 @@ class Turn:
     at: datetime
     now: datetime
     end: float  # monotonic
-    given_up: bool  # the account was not to be asked for too long
+    given_up: bool
 
     @property
     def left(self) -> float:
-        """Nothing is begun without any."""
+        """Seconds for the next call; nothing is begun without any. Raises GivenUp."""
+        if self.given_up:
+            raise GivenUp
         return self.end - time.monotonic()
 
     @property

@@ -143,7 +143,7 @@ def test_fields_go_there_as_they_are_here(desk: GorgiasDesk, ada: Agent) -> None
 @pytest.mark.parametrize("status", ["pending", "on_hold"])
 def test_what_they_have_no_word_for_is_not_sent(desk: GorgiasDesk, status: str) -> None:
     pk = opened(desk)
-    change(desk.ticket(pk), status=status, subject="Anders")
+    change(desk.ticket(pk), status=status)
     settle(desk)
     assert desk.there.asked == []
 
@@ -418,10 +418,15 @@ def test_an_account_that_stays_closed_is_never_asked_and_the_agent_is_told(
     at = now - timedelta(hours=25)
     outbound.send_message(message_id=message.pk, at=at, now=now)
     outbound.send_note(note_id=remark.pk, at=at, now=now)
-    outbound.send_fields(ticket_id=message.ticket_id, names=["status"], at=at, now=now)
+    change(desk.ticket(pk), priority="urgent")
+    for name in ("priority", "tags"):  # which did not change
+        outbound.send_fields(ticket_id=message.ticket_id, names=[name], at=at, now=now)
     assert desk.there.asked == []
-    why = "because the desk is not connected to it."
-    assert remarks(message.ticket) == [f"Not sent to Gorgias: message 2, {why}", f"Not sent to Gorgias: a note, {why}"]
+    told = [
+        f"Not sent to Gorgias: {what}, because the desk is not connected to it."
+        for what in ("message 2", "a note", "a change of priority")
+    ]
+    assert remarks(message.ticket) == told
 
 
 def test_a_reply_that_waits_goes_out_although_its_customer_writes_first(desk: GorgiasDesk, ada: Agent) -> None:

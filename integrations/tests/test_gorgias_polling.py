@@ -51,13 +51,25 @@ def run(*arguments: str) -> str:
 
 def test_what_nobody_told_us_is_found(desk: GorgiasDesk) -> None:
     first, second = tickets(desk, 2)
-    assert poll(desk) == ["tickets", f"tickets/{second}", f"tickets/{first}", "tickets"]
+    assert poll(desk) == ["tickets", f"tickets/{second}", f"tickets/{first}", "tickets", "customers"]
     assert Ticket.objects.count() == 2
-    assert poll(desk) == ["tickets", "tickets"]  # nothing changed
+    assert poll(desk) == ["tickets", "tickets", "customers"]  # nothing changed
     desk.there.say(first, "And now?")
-    assert poll(desk) == ["tickets", f"tickets/{first}", "tickets"]
+    assert poll(desk) == ["tickets", f"tickets/{first}", "tickets", "customers"]
     assert desk.ticket(first).last_position == 2
     assert Connection.objects.get().last_ok_at is not None
+
+
+def test_who_customers_are_is_followed_where_a_ticket_told_of_them(desk: GorgiasDesk) -> None:
+    (pk,) = tickets(desk, 1)
+    desk.there.add_customer("nobody@example.com", name="Nobody")
+    poll(desk)
+    zoe = desk.ticket(pk).customer
+    desk.there.change_customer(desk.there.tickets[pk]["customer"]["id"], name="Zoë", email="tal@example.com")
+    poll(desk)
+    zoe.refresh_from_db()
+    assert (zoe.name, zoe.email) == ("Zoë", "tal@example.com")
+    assert Customer.objects.count() == 1
 
 
 def test_a_poll_ends_after_a_whole_page_that_is_older(desk: GorgiasDesk, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -66,7 +78,7 @@ def test_a_poll_ends_after_a_whole_page_that_is_older(desk: GorgiasDesk, monkeyp
     old = (timezone.now() - timedelta(hours=1)).isoformat()
     for pk in known[:6]:
         desk.there.tickets[pk]["updated_datetime"] = old
-    assert poll(desk) == ["tickets", f"tickets/{known[6]}", "tickets", "tickets"]
+    assert poll(desk) == ["tickets", f"tickets/{known[6]}", "tickets", "tickets", "customers"]
     assert Ticket.objects.count() == 1  # the others changed before we were connected
 
 
@@ -85,7 +97,7 @@ def test_a_ticket_that_moves_while_pages_are_read_is_not_lost(
 def test_spam_and_what_was_trashed_are_not_asked_for(desk: GorgiasDesk) -> None:
     tickets(desk, 1, spam=True)
     tickets(desk, 1, trashed_datetime="2026-11-20T00:00:00")
-    assert poll(desk) == ["tickets", "tickets"]
+    assert poll(desk) == ["tickets", "tickets", "customers"]
     assert not Ticket.objects.exists()
 
 
