@@ -55,13 +55,20 @@ class Authorization:
 
     `address(account, state, back)` is where the browser goes, and comes back to `back`. `check(query, account, now)`
     raises BadCallback for an answer that is not of that provider and account, beyond what is checked for all.
+    `named(query)` is the account of which the provider's own page says that it wants us; it raises BadCallback too.
     `exchange(account, code, back)` gets the tokens; it raises GrantRefused, http.Unavailable, http.Rejected.
     """
 
     is_configured: Callable[[], bool]
     address: Callable[[str, str, str], str]
     exchange: Callable[[str, str, str], Grant]
+    named: Callable[[Query], str]
     check: Callable[[Query, str, datetime], None] = lambda query, account, now: None
+
+
+def wanted(*, provider: Provider, ways: Mapping[Provider, Authorization], query: str) -> str:
+    """The account whose owner chose our app on the provider's page. Nothing is begun by that. Raises BadCallback."""
+    return ways[provider].named(_pairs(query))
 
 
 def begin(*, connection_id: int, ways: Mapping[Provider, Authorization], session: str, by: Actor, now: datetime) -> str:

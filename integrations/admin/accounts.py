@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from typing import Any, ClassVar
+from urllib.parse import urlencode
 
 from django import forms
 from django.conf import settings
@@ -76,23 +77,52 @@ class ConnectionAdmin(DeskAdmin):
 
     def get_urls(self) -> list[Any]:
         complete = self.admin_site.admin_view(self.complete)
+        found = self.admin_site.admin_view(self.find_wanted)
         return [
+            path("install/<str:provider>/", self.come_to_install, name="integrations_connection_install"),
+            path("wanted/<str:provider>/", found, name="integrations_connection_wanted"),
             path("callback/<str:provider>/", self.come_back, name="integrations_connection_callback"),
             path("complete/<str:provider>/", complete, name="integrations_connection_complete"),
             *super().get_urls(),
         ]
 
     def come_back(self, request: HttpRequest, provider: str) -> HttpResponse:
-        """Where a provider sends the browser. It comes from elsewhere, so without the session: a page of ours leads on
-        to where that is known. Does nothing.
+        """Where a provider sends the browser once its owner allowed us."""
+        return self._lead_on(request, provider, to="complete")
+
+    def come_to_install(self, request: HttpRequest, provider: str) -> HttpResponse:
+        """Where a provider sends the browser of an owner who chose our app on its pages: the address of the app."""
+        return self._lead_on(request, provider, to="wanted")
+
+    def _lead_on(self, request: HttpRequest, provider: str, *, to: str) -> HttpResponse:
+        """Who comes from elsewhere comes without the session: a page of ours leads on to where that is known. Does
+        nothing.
         """
         query = request.META.get("QUERY_STRING", "")
         if provider not in providers.AUTHORIZATIONS:
             raise Http404
         if len(query) > oauth.MOST_QUERY:
             raise BadRequest
-        address = f"{reverse('admin:integrations_connection_complete', args=[provider])}?{query}"
+        address = f"{reverse(f'admin:integrations_connection_{to}', args=[provider])}?{query}"
         return TemplateResponse(request, "admin/desk/lead_on.html", {"title": "Connecting", "address": address})
+
+    def find_wanted(self, request: HttpRequest, provider: str) -> HttpResponse:
+        """The connection of the account, or the form for a new one. Changes nothing."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        if provider not in providers.AUTHORIZATIONS:
+            raise Http404
+        query = request.META.get("QUERY_STRING", "")
+        try:
+            account = oauth.wanted(provider=Provider(provider), ways=providers.AUTHORIZATIONS, query=query)
+        except DomainError as problem:
+            messages.error(request, problem.detail)
+            return HttpResponseRedirect(reverse("admin:integrations_connection_changelist"))
+        known = Connection.objects.filter(provider=provider, account_key=account).first()
+        if known is not None:
+            return HttpResponseRedirect(self.url_of(known))
+        given = urlencode({"provider": provider, "account_key": account})
+        return HttpResponseRedirect(f"{reverse('admin:integrations_connection_add')}?{given}")
 
     def complete(self, request: HttpRequest, provider: str) -> HttpResponse:
         """Asks whether to finish, and does."""
@@ -152,7 +182,9 @@ class ConnectionAdmin(DeskAdmin):
         return connections.CHANGEABLE | ({"do"} if obj else {"provider", "account_key"})
 
     def build_form(self, request: HttpRequest, obj: Any) -> ServiceForm:
-        known = {} if obj is None else {"provider": obj.provider, "account_key": obj.account_key, **obj.options}
+        known = {name: request.GET[name] for name in ("provider", "account_key") if obj is None and name in request.GET}
+        if obj is not None:
+            known = {"provider": obj.provider, "account_key": obj.account_key, **obj.options}
         data = request.POST if request.method == "POST" else None
         return ConnectionForm(data, initial=known, settable=self.settable(request, obj))
 

@@ -17,7 +17,7 @@ from django.conf import settings
 from integrations import grants
 from integrations.gorgias import names
 from integrations.models import Connection
-from integrations.oauth import Authorization
+from integrations.oauth import Authorization, BadCallback, Query
 from integrations.tokens import Grant, GrantRefused
 from supportdesk.core.http import Rejected
 
@@ -85,4 +85,12 @@ def is_configured() -> bool:
     return bool(settings.GORGIAS_CLIENT_ID and settings.GORGIAS_CLIENT_SECRETS)
 
 
-AUTHORIZATION = Authorization(is_configured=is_configured, address=address, exchange=exchange)
+def named(query: Query) -> str:
+    """The subdomain, which nothing proves. Raises BadCallback."""
+    account = dict(query).get("account", "")
+    if not names.ACCOUNT.fullmatch(account):
+        raise BadCallback("This names no account.")
+    return account
+
+
+AUTHORIZATION = Authorization(is_configured=is_configured, address=address, exchange=exchange, named=named)

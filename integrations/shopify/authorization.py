@@ -41,6 +41,14 @@ def check(query: Query, shop: str, now: datetime) -> None:
         raise BadCallback("This is not Shopify's answer for this shop. Begin again.")
 
 
+def named(query: Query) -> str:
+    """The shop. Raises BadCallback unless Shopify signed it."""
+    shop = dict(query).get("shop", "")
+    if not (is_signed(query, settings.SHOPIFY_CLIENT_SECRETS) and SHOP.fullmatch(shop)):
+        raise BadCallback("This is not Shopify's call.")
+    return shop.lower()
+
+
 def is_signed(query: Query, secrets: Sequence[str]) -> bool:
     """Whether one of the secrets signed it: in hex, over the sorted parameters, lists as they write them."""
     given = dict(query).get("hmac", "").encode("utf-8", "replace")
@@ -77,4 +85,5 @@ AUTHORIZATION = Authorization(
     address=address,
     check=check,
     exchange=lambda shop, code, back: access.exchange(shop, code),
+    named=named,
 )

@@ -97,6 +97,42 @@ def test_a_shop_is_connected_by_who_began_it(shopify: Sandbox, known: Connection
     assert len(shopify.of("token")) == 1
 
 
+def test_who_chose_our_app_at_shopify_is_led_to_their_shop(
+    shopify: Sandbox, known: Connection, browser: Client
+) -> None:
+    query = callback("", shop=SHOP.capitalize())
+    page = Client().get(f"{ADMIN}install/shopify/?{query}")
+    assert f"{ADMIN}wanted/shopify/?code=" in unescape(page.content.decode())
+    assert browser.get(f"{ADMIN}wanted/shopify/?{query}").headers["Location"] == f"{ADMIN}{known.pk}/change/"
+    address = browser.get(f"{ADMIN}wanted/shopify/?{callback('', shop='new.myshopify.com')}").headers["Location"]
+    assert address == f"{ADMIN}add/?provider=shopify&account_key=new.myshopify.com"
+    assert 'value="new.myshopify.com"' in browser.get(address).content.decode()
+    assert Client().get(f"{ADMIN}wanted/shopify/?{query}").headers["Location"].startswith("/admin/login/")
+    assert (Connection.objects.count(), OAuthState.objects.count(), shopify.of("token")) == (1, 0, [])
+
+
+@pytest.mark.parametrize(
+    ("provider", "query"),
+    [
+        ("shopify", altered(callback(""), hmac="0")),
+        ("shopify", callback("", shop="evil.example")),
+        ("shopify", callback("", shop=f"{SHOP}\n")),
+        ("shopify", ""),
+        ("gorgias", "account=evil.example/"),
+        ("gorgias", "account=a&account=b"),
+        ("gorgias", ""),
+    ],
+)
+def test_what_nobody_s_page_said_leads_nowhere(shopify: Sandbox, browser: Client, provider: str, query: str) -> None:
+    assert browser.get(f"{ADMIN}wanted/{provider}/?{query}").headers["Location"] == ADMIN
+
+
+def test_who_chose_our_app_at_gorgias_is_led_to_their_account(browser: Client) -> None:
+    address = browser.get(f"{ADMIN}wanted/gorgias/?account=acme").headers["Location"]
+    assert address == f"{ADMIN}add/?provider=gorgias&account_key=acme"
+    assert browser.get(f"{ADMIN}wanted/slack/?account=acme").status_code == 404
+
+
 @pytest.mark.parametrize(
     "over",
     [

@@ -220,6 +220,10 @@ GET    admin/integrations/connection/callback/<str:provider>/             200   
 POST   admin/integrations/connection/callback/<str:provider>/             200      + +   + + + + + +  + + + + + + +
 GET    admin/integrations/connection/complete/<str:provider>/             200      - -   - - - . . +  - - - - - - -
 POST   admin/integrations/connection/complete/<str:provider>/             302      - -   - - - . . +  - - - - - - -
+GET    admin/integrations/connection/install/<str:provider>/              200      + +   + + + + + +  + + + + + + +
+POST   admin/integrations/connection/install/<str:provider>/              200      + +   + + + + + +  + + + + + + +
+GET    admin/integrations/connection/wanted/<str:provider>/               302      - -   - - - . . +  - - - - - - -
+POST   admin/integrations/connection/wanted/<str:provider>/               302      - -   - - - . . +  - - - - - - -
 
 GET    admin/integrations/synccursor/                                     200      - -   - - - . . +  - - - - - - -
 POST   admin/integrations/synccursor/                                     200      - -   - - - . . +  - - - - - - -
