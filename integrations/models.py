@@ -212,6 +212,9 @@ class SyncCursor(models.Model):
     lease_owner = models.CharField(max_length=100, blank=True)
     lease_until = models.DateTimeField(null=True)
     last_full_at = models.DateTimeField(null=True, help_text="When a run last came to its end.")
+    counted_at = models.DateTimeField(null=True, help_text="When what there is was last compared, there and here.")
+    counted_there = models.PositiveBigIntegerField(null=True)
+    counted_here = models.PositiveBigIntegerField(null=True)
 
     objects = SyncCursorQuerySet.as_manager()
 

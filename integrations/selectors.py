@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import Count, DateTimeField, IntegerField, OuterRef, QuerySet, Subquery
+from django.conf import settings
+from django.db.models import Count, DateTimeField, IntegerField, Min, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 
 from integrations.enums import ConnectionStatus, NoticeStatus, Provider, ReceiptStatus
-from integrations.models import UNFINISHED, Connection, SlackNotification, WebhookReceipt
+from integrations.models import UNFINISHED, Connection, DataSubjectRequest, SlackNotification, WebhookReceipt
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +54,25 @@ def silences(*, now: datetime) -> Mapping[str, float]:
         if (last := known.last_received_at or known.connected_at) is not None:
             found[known.provider] = max(found.get(known.provider, 0.0), (now - last).total_seconds())
     return found
+
+
+@dataclass(frozen=True, kw_only=True)
+class Worries:
+    """Of connections that are active, and of requests about privacy that are open."""
+
+    overdue: Mapping[str, float]  # seconds since a token was to be renewed and was not, by provider
+    outdated: int  # shops that serve another version than is asked for
+    earliest_due: datetime | None  # of the requests
+
+
+def worries(*, now: datetime) -> Worries:
+    active = Connection.objects.filter(status=ConnectionStatus.ACTIVE)
+    expiring = active.filter(refresh_token__isnull=False, expires_at__isnull=False).order_by()
+    ends = expiring.values_list("provider").annotate(earliest=Min("expires_at"))
+    other = active.filter(provider=Provider.SHOPIFY).exclude(api_version__in=["", settings.SHOPIFY_API_VERSION])
+    due = DataSubjectRequest.objects.open().order_by("due_at").values_list("due_at", flat=True).first()
+    overdue = {provider: max(0.0, (now - earliest).total_seconds()) for provider, earliest in ends}
+    return Worries(overdue=overdue, outdated=other.count(), earliest_due=due)
 
 
 def with_figures(connections: QuerySet[Any]) -> QuerySet[Any]:

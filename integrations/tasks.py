@@ -6,7 +6,7 @@ from celery import shared_task
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from integrations import jobs, privacy, receipts
+from integrations import comparing, jobs, privacy, receipts
 from integrations.enums import Provider
 from integrations.gorgias import polling, registration
 from integrations.models import Connection
@@ -102,6 +102,19 @@ def sync_shopify() -> int:
 def sync_one_shop(connection_id: int) -> int:
     known = jobs.shops().filter(pk=connection_id).first()
     return jobs.sync_shop(known, now=timezone.now()) if known is not None else 0
+
+
+@shared_task(name="integrations.compare_shops")  # type: ignore[untyped-decorator]
+def compare_shops() -> int:
+    """Counts what shops have, and what of it is here."""
+    return _for_each(compare_one_shop, jobs.shops(), expires=HOUR)
+
+
+@shared_task(name="integrations.compare_one_shop")  # type: ignore[untyped-decorator]
+def compare_one_shop(connection_id: int) -> None:
+    known = jobs.shops().filter(pk=connection_id).first()
+    if known is not None:
+        comparing.compare(known, now=timezone.now())
 
 
 @shared_task(name="integrations.register_webhooks")  # type: ignore[untyped-decorator]

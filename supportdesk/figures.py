@@ -10,6 +10,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from agents.models import Tab
+from integrations import comparing
 from integrations import selectors as integrations
 from supportdesk.core.models import Delivery
 from tickets.backlog import backlog, outcomes
@@ -88,6 +89,36 @@ def _partners(now: datetime) -> Iterator[GaugeMetricFamily]:
     for provider, seconds in integrations.silences(now=now).items():
         silence.add_metric([provider], seconds)
     yield silence
+    yield from _worries(now)
+
+
+def _worries(now: datetime) -> Iterator[GaugeMetricFamily]:
+    found = integrations.worries(now=now)
+    overdue = GaugeMetricFamily(
+        "supportdesk_token_overdue_seconds",
+        "Since the token of an active connection ended and was not renewed, 0 while it is good.",
+        labels=["provider"],
+    )
+    for provider, seconds in found.overdue.items():
+        overdue.add_metric([provider], seconds)
+    yield overdue
+    yield GaugeMetricFamily(
+        "supportdesk_shops_outdated", "Shops that serve another version of their API than we ask for.", found.outdated
+    )
+    due = GaugeMetricFamily(
+        "supportdesk_privacy_due_seconds", "Until the first open request about privacy is due; nothing without any."
+    )
+    if found.earliest_due is not None:
+        due.add_metric([], (found.earliest_due - now).total_seconds())
+    yield due
+    missing = GaugeMetricFamily(
+        "supportdesk_records_missing",
+        "Records of a shop that are not here, of what was imported, as counted last night.",
+        labels=["provider", "resource"],
+    )
+    for (provider, resource), number in comparing.missing().items():
+        missing.add_metric([provider, resource], number)
+    yield missing
 
 
 def _since(instant: datetime | None, now: datetime) -> float:

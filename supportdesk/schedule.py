@@ -67,6 +67,7 @@ SCHEDULE: dict[str, dict[str, Any]] = {
         "schedule": SHOPIFY_EVERY,
         "options": {"expires": SHOPIFY_EVERY.total_seconds()},
     },
+    "count what shops have": {"task": "integrations.compare_shops", "schedule": timedelta(days=1)},
     "register webhooks again": {"task": "integrations.register_webhooks", "schedule": timedelta(days=1)},
     "work off requests about privacy": {"task": "integrations.work_privacy", "schedule": timedelta(minutes=10)},
     "prune receipts of webhooks": {"task": "integrations.prune_receipts", "schedule": timedelta(hours=1)},

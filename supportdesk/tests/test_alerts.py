@@ -6,10 +6,13 @@ from typing import Any
 import pytest
 import yaml
 from django.conf import settings
+from django.utils import timezone
 from redis import ConnectionError as RedisDown
 
 from agents.tests.builders import make_agent
+from integrations.enums import PrivacyRequest
 from integrations.gorgias import turns
+from integrations.models import Connection, DataSubjectRequest, SyncCursor
 from integrations.tests.builders import SECRET, make_connection, make_slack, send_shopify
 from quimbi import service
 from quimbi.sandbox import Sandbox
@@ -89,10 +92,20 @@ def exposed(db: None, monkeypatch: pytest.MonkeyPatch, settings: Any, quimbi: Sa
     for secret in (SECRET, "x" * 32):
         send_shopify(shop, {"id": 7}, secret=secret)
     turns.OPERATIONS.labels("refused")
+    _have_late_things(shop)
     make_slack()
     make_ticket(priority="urgent")
     delivery.run_due(limit=100)
     return scraped()
+
+
+def _have_late_things(shop: Connection) -> None:
+    now = timezone.now()
+    shop.refresh_token, shop.expires_at = "renews", now
+    shop.save()
+    given = {"source": "shop", "kind": PrivacyRequest.EXPORT, "request_key": "1", "subject": "1"}
+    DataSubjectRequest.objects.create(connection=shop, received_at=now, due_at=now, **given)
+    SyncCursor.objects.create(connection=shop, resource="customers", counted_at=now, counted_there=3, counted_here=2)
 
 
 def test_every_alert_asks_for_figures_that_are_there(exposed: Scraped) -> None:
