@@ -180,6 +180,8 @@ class Ticket(models.Model):
     created_at = models.DateTimeField(default=timezone.now)
     updated_at = models.DateTimeField(default=timezone.now)
 
+    is_watched = True  # whether a topic alert may lift it, where that was asked: see services.lifecycle.locked
+
     objects = TicketQuerySet.as_manager()
 
     class Meta:

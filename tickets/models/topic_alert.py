@@ -1,6 +1,7 @@
 """What many customers write about just now."""
 
-from typing import ClassVar
+from datetime import datetime
+from typing import Any, ClassVar
 
 from django.db import models
 from django.db.models import F, Q
@@ -19,6 +20,10 @@ class TopicAlertQuerySet(models.QuerySet["TopicAlert"]):
         if actor.sees_everything:
             return self
         return self.filter(Q(department__isnull=True) | Q(department_id__in=actor.departments or ()))
+
+    def running(self, at: datetime, department: Any) -> "TopicAlertQuerySet":
+        """Those that may lift a ticket of the department, an id or an expression, or of none."""
+        return self.filter(Q(department__isnull=True) | Q(department=department), ends_at__gt=at)
 
 
 class TopicAlert(models.Model):

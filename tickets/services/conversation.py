@@ -83,7 +83,7 @@ def add_message(
         raise InvalidInput.on("sender", "Only an agent replies; an API key adds what the customer said: customer.")
     try:
         with transaction.atomic():
-            ticket = lifecycle.locked(ticket_id, by=by)
+            ticket = lifecycle.locked(ticket_id, by=by, alerts_at=now)
             if last_seen_position is not None:
                 _refuse_blind(ticket, last_seen_position, force=force)
             follow_up = ticket.status == Status.CLOSED
@@ -192,7 +192,7 @@ def _append(ticket: Ticket, message: Message, *, by: Actor, now: datetime, answe
         if before in REOPENED_BY_CUSTOMER:
             lifecycle.set_status(ticket, Status.OPEN, now=now)
         ticket.waiting_since = ticket.waiting_since or at
-    if message.sender == Sender.CUSTOMER:
+    if message.sender == Sender.CUSTOMER and (ticket.is_watched or ticket.lift_minutes):
         ranking.lift(ticket, now=now)
     added = MessageAdded(
         subject_id=ticket.pk,

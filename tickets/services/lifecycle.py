@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from django.db import IntegrityError, transaction
+from django.db.models import Exists, OuterRef
 
 from agents.models import Department
 from customers.enums import Tier
@@ -25,7 +26,7 @@ from tickets.events import (
     TicketStatusChanged,
     TicketUpdated,
 )
-from tickets.models import Message, Ticket
+from tickets.models import Message, Ticket, TopicAlert
 from tickets.services import assignment, ranking
 from tickets.status import DONE, check_transition
 
@@ -169,9 +170,15 @@ def archive_ticket(*, ticket_id: int, by: Actor, now: datetime, expected_version
     return ticket
 
 
-def locked(ticket_id: int, *, by: Actor) -> Ticket:
-    """The ticket, locked until the caller's transaction ends. Raises NotFound when the actor cannot see it."""
-    ticket = Ticket.objects.visible_to(by).select_for_update(of=("self",)).filter(pk=ticket_id).first()
+def locked(ticket_id: int, *, by: Actor, alerts_at: datetime | None = None) -> Ticket:
+    """The ticket, locked until the caller's transaction ends. Raises NotFound when the actor cannot see it.
+
+    With `alerts_at` it says whether a topic alert runs then that may lift it: `is_watched`.
+    """
+    seen = Ticket.objects.visible_to(by).select_for_update(of=("self",)).filter(pk=ticket_id)
+    if alerts_at is not None:
+        seen = seen.annotate(is_watched=Exists(TopicAlert.objects.running(alerts_at, OuterRef("department"))))
+    ticket = seen.first()
     if ticket is None:
         raise NotFound
     return ticket
