@@ -26,7 +26,7 @@ from tickets.models import Ticket
 from tickets.services import assignment, conversation, lifecycle
 
 SEED = 20_260_105
-CUSTOMERS, TICKETS, DAYS = 120, 320, 30
+CUSTOMERS, TICKETS, DAYS = 90, 200, 30
 VIP_EVERY = 15
 SOMEBODY = system("demo", origin=Door.IMPORT)
 DESK = system("demo", origin=Door.COMMAND)

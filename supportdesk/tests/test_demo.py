@@ -36,22 +36,22 @@ def load() -> str:
     return out.getvalue()
 
 
-@pytest.mark.timeout(300)  # a month of work, on a machine that may be busy
+@pytest.mark.timeout(600)  # a month of work, on a machine that may be busy
 def test_the_demo_fills_an_empty_desk_once_and_its_logins_work() -> None:
     assert "Loaded" in load()
     counts = [model._default_manager.count() for model in (Agent, Customer, Ticket, Message, Note, Event)]
     tickets, messages, notes = counts[2:5]
-    assert 300 <= tickets <= 400
+    assert 200 <= tickets <= 260
     assert messages > 2 * tickets
-    assert notes > 30
+    assert notes > 20
     statuses = Counter(Ticket.objects.values_list("status", flat=True))
     assert set(statuses) == {"open", "pending", "on_hold", "resolved", "closed"}
-    assert min(statuses.values()) >= 5
+    assert min(statuses.values()) >= 3
     assert Ticket.objects.filter(archived_at__isnull=False).exists()
     assert Ticket.objects.filter(follow_up_of__isnull=False).exists()
-    assert Ticket.objects.filter(status="open", assignee__isnull=True).count() >= 5
+    assert Ticket.objects.filter(status="open", assignee__isnull=True).count() >= 4
     assert Customer.objects.filter(tier="vip").count() >= 5
-    assert SLAAlert.objects.breaches().count() >= 20
+    assert SLAAlert.objects.breaches().count() >= 12
     assert SLAClock.objects.filter(state="running", warned_at__isnull=False).exists()
     assert selfcheck.check(now=timezone.now()).drift == []
     assert Delivery.objects.count() < 60  # nothing follows from the month that is over

@@ -17,6 +17,7 @@ from psycopg import sql
 
 from supportdesk.core.devservices.ports import free_port
 from supportdesk.core.tests.test_devservices import linux, wait_for
+from supportdesk.demo import story
 
 MANAGE = [sys.executable, str(settings.BASE_DIR / "manage.py")]
 READY, START_SECONDS = "Ctrl-C stops everything", 240.0  # on a busy machine
@@ -96,7 +97,7 @@ def test_an_empty_desk_is_filled_its_curl_line_works_and_ctrl_c_stops_everything
 ) -> None:
     child = start()
     said = wait_until_ready(child, tmp_path)
-    assert "320 of 320 tickets" in said
+    assert f"{story.TICKETS} of {story.TICKETS} tickets" in said
     assert "admin@example.com" in said
     curl = next(line.strip() for line in said.splitlines() if line.strip().startswith("curl "))
     if shutil.which("curl"):

@@ -34,7 +34,7 @@ from supportdesk.demo.logins import DEMO_LOGINS
 TICK = 0.2  # seconds
 GRACE = 8.0  # seconds for a part to end by itself
 HEALTHY_AFTER = 30.0  # seconds
-START_SECONDS = 30.0  # until the web server answers
+START_SECONDS = 120.0  # until the web server answers, on a slow machine
 UNREADY_SECONDS = 5.0  # that it may then say it is not ready
 FAST_DEATHS = 5  # in a row, before we give up
 BIN = Path(sys.executable).parent
