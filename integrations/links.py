@@ -53,8 +53,13 @@ def digest(value: str) -> str:
     return blind_index(value, context=_VALUES)
 
 
+def digests(value: str) -> list[str]:
+    """What it may have been kept as, under each live key."""
+    return blind_indexes(value, context=_VALUES)
+
+
 def is_digest(kept: str | None, value: str) -> bool:
-    return kept in blind_indexes(value, context=_VALUES)
+    return kept in digests(value)
 
 
 def learn(link: ExternalLink, told: Mapping[str, str]) -> None:

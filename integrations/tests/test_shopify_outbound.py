@@ -79,7 +79,7 @@ def test_notes_and_tags_of_agents_are_the_shops_too_and_do_not_come_back(
     assert written(shopify) == ["UpdateCustomer", "AddTags", "RemoveTags"] * 4
     customer.refresh_from_db()
     assert customer.attributes["shopify_tags"] == "vip, öko 3"
-    assert set(ExternalLink.objects.get(object_type="customer").pushed) == {mapping.NOTE, mapping.TAGS}
+    assert set(ExternalLink.objects.get(object_type="customer").pushed) == {mapping.NOTE}
 
 
 def signed(one: Sent) -> dict[str, str]:
@@ -108,12 +108,25 @@ def test_what_changed_there_meanwhile_stays_and_no_tag_is_lost(
     later = (timezone.now() + timedelta(hours=1)).strftime("%Y-%m-%dT%H:%M:%SZ")
     shopify.customers["7"] |= {"note": "theirs", "tags": ["theirs", "vip"], "updatedAt": later}
     change(customer, agent, shopify_note="ours", shopify_tags="ours")
-    assert shopify.customers["7"]["note"] == "theirs"
-    assert written(shopify) == []
-    change(customer, agent, shopify_note="", shopify_tags="ours, vip")
-    shopify.customers["7"]["updatedAt"] = "2026-11-01T00:00:00Z"
-    change(customer, agent, shopify_tags="ours")
-    assert shopify.customers["7"]["tags"] == ["ours", "theirs", "vip"]
+    node = shopify.customers["7"]
+    assert (node["note"], node["tags"]) == ("theirs", ["ours", "theirs"])
+    assert written(shopify) == ["AddTags", "RemoveTags"]
+    change(customer, agent, shopify_tags="ours, vip")
+    change(customer, agent, shopify_tags="vip")
+    assert node["tags"] == ["theirs", "vip"]
+
+
+def test_only_what_an_agent_changed_is_sent(shopify: Sandbox, known: Connection, agent: Actor) -> None:
+    customer = imported(known, shopify.add_customer(7, note="old", tags=["vip"]))
+    shopify.customers["7"] |= {"note": "newer", "tags": ["newer", "vip"]}
+    change(customer, agent, nick="Rob")
+    assert shopify.asked == []
+    change(customer, agent, shopify_tags="ours, vip")
+    assert (shopify.customers["7"]["note"], shopify.customers["7"]["tags"]) == ("newer", ["newer", "ours", "vip"])
+    imported(known, {**shopify.customers["7"]})
+    customer.refresh_from_db()
+    assert customer.attributes["shopify_note"] == "newer"
+    assert customer.attributes["shopify_tags"] == "newer, ours, vip"
 
 
 def test_a_shop_that_is_away_is_told_later_and_one_that_refuses_is_noted(

@@ -15,17 +15,20 @@ from agents.selectors import actor_for
 from agents.tests.builders import SYSTEM, make_agent
 from customers.models import Customer, Order
 from customers.privacy import erase
+from customers.selectors import known_by_email
 from customers.services import Identity, create_customer, update_customer
 from customers.tests.builders import make_customer
 from integrations import privacy, receipts
 from integrations.enums import ConnectionStatus, PrivacyRequest, ReceiptStatus
 from integrations.models import Connection, DataSubjectRequest, ExternalLink, WebhookReceipt
-from integrations.shopify import mapping
+from integrations.shopify import mapping, taking
+from integrations.shopify import tags as merging
 from integrations.shopify.sandbox import Sandbox
 from integrations.shopify.sandbox import customer as customer_node
 from integrations.shopify.sandbox import order as order_node
 from integrations.tests.builders import make_connection, send_shopify
 from supportdesk.core.actor import Door
+from supportdesk.core.models import Event
 
 pytestmark = pytest.mark.django_db
 BODIES: Mapping[str, Any] = json.loads(Path(__file__).with_name("shopify_bodies.json").read_text())
@@ -111,6 +114,82 @@ def test_what_an_agent_changed_later_or_the_shop_did_not_change_stays(known: Con
     later = int((timezone.now() - AT).total_seconds() / 60) + 60
     tell(known, "customers/update", robin(minutes=later, last_name="Newer"))
     assert of(7).name == "Robin Newer"
+
+
+def test_an_agents_change_of_one_attribute_keeps_back_no_other(known: Connection) -> None:
+    tell(known, "customers/create", robin(note="first"))
+    agent = person(make_agent(role="admin"))
+    ours = {**of(7).attributes, "shopify_tags": "ours", "nick": "Rob"}
+    update_customer(customer_id=of(7).pk, changes={"attributes": ours}, by=agent, now=timezone.now())
+    late = {"customerId": "gid://shopify/Customer/7", "occurredAt": (AT + timedelta(minutes=5)).isoformat()}
+    tell(known, "customers/disable", robin(minutes=5, note="second", state="disabled"))
+    tell(known, "customer.tags_added", {**late, "tags": ["theirs"]})
+    tell(known, "customers/purchasing_summary", {**late, "numberOfOrders": 3})
+    assert of(7).attributes == {
+        "nick": "Rob",
+        "shopify_note": "second",
+        "shopify_state": "disabled",
+        "shopify_tags": "ours, theirs",
+        "shopify_orders": 3,
+    }
+    noted = {**of(7).attributes, "shopify_note": "ours"}
+    update_customer(customer_id=of(7).pk, changes={"attributes": noted}, by=agent, now=timezone.now())
+    tell(known, "customers/enable", robin(minutes=6, note="third"))
+    assert (of(7).attributes["shopify_note"], of(7).attributes["shopify_state"]) == ("ours", "enabled")
+
+
+def test_what_an_agent_changes_while_the_shop_tells_is_not_lost(
+    known: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ours = make_customer(email="robin@example.com")
+
+    def changed_once_read(email: str) -> Customer | None:
+        found = known_by_email(email)
+        attributes = {"nick": "Rob"}
+        update_customer(customer_id=ours.pk, changes={"attributes": attributes}, by=SYSTEM, now=timezone.now())
+        return found
+
+    monkeypatch.setattr(taking, "known_by_email", changed_once_read)
+    tell(known, "customers/create", robin(note="x"))
+    assert of(7).attributes == {"nick": "Rob", "shopify_note": "x", "shopify_state": "enabled"}
+
+
+def test_events_name_which_attribute_of_a_partner_changed_and_no_other_and_no_value(known: Connection) -> None:
+    attributes = {"shopify_note": "x", "Robin's dog": "Rex", "shopify_robin@example.com": "y"}
+    ours = make_customer()
+    update_customer(customer_id=ours.pk, changes={"attributes": attributes}, by=SYSTEM, now=timezone.now())
+    assert Event.objects.get(name="customer.updated").payload == {"fields": ["attributes", "attributes.shopify_note"]}
+
+
+def told_of(tags: list[str], here: str, theirs: list[str]) -> tuple[str, list[str], list[str]]:
+    """Once both knew `tags`, we have `here` and the shop has `theirs`: what we have then, and what it would be sent."""
+    link = ExternalLink()
+    link.remote = {"tags": merging.told_all(link, "", tags).known}
+    merged = merging.told_all(link, here, theirs)
+    link.remote = {"tags": merged.known}
+    added, removed = merging.to_send(link, merged.text, theirs)
+    return merged.text, sorted(added), sorted(removed)
+
+
+@pytest.mark.parametrize(
+    ("both", "here", "theirs", "then"),
+    [
+        (["a"], "a", ["a"], ("a", [], [])),
+        (["a"], "a, ours", ["a", "theirs"], ("a, ours, theirs", ["ours"], [])),
+        (["a", "b", "c"], "a, b", ["b", "c"], ("b", [], ["c"])),
+        (["a"], "", ["a"], ("", [], ["a"])),
+        (["a"], "a", [], ("", [], [])),
+        ([], "both", ["both"], ("both", [], [])),
+    ],
+)
+def test_tags_of_both_sides_are_merged_one_by_one(both: Any, here: str, theirs: Any, then: Any) -> None:
+    assert told_of(both, here, theirs) == then
+
+
+def test_a_tag_for_which_there_is_no_room_here_is_not_taken_away_there() -> None:
+    many = [f"{number:04}" * 25 for number in range(20)]
+    text, added, removed = told_of([*many, "zebra"], merging.joined([*many, "zebra"]), ["0", *many, "zebra"])
+    assert (len(text) <= 1_000, added, removed) == (True, [], [])
 
 
 def test_only_a_verified_address_and_a_number_of_one_join(known: Connection) -> None:
