@@ -12,7 +12,8 @@ from django.db.models import QuerySet
 from customers import orders, services
 from customers import privacy as customers
 from customers.models import Customer, ExternalIdentity, Order
-from integrations import links
+from customers.selectors import known_by_email, with_phone
+from integrations import links, people, receipts
 from integrations.contract import Job
 from integrations.enums import PrivacyRequest
 from integrations.events import PrivacyDelivered
@@ -54,13 +55,28 @@ def finish(request: DataSubjectRequest, evidence: Mapping[str, Any], *, now: dat
     request.save(update_fields=["evidence", "completed_at"])
 
 
-def erase_person(request: DataSubjectRequest, customer_id: int | None, *, by: Actor, now: datetime) -> None:
-    """Whoever it is about, and marks them so that nothing that comes late brings them back."""
+def erase_person(
+    request: DataSubjectRequest,
+    customer_id: int | None,
+    *,
+    email: str | None,
+    phone: str | None,
+    by: Actor,
+    now: datetime,
+) -> None:
+    """Whoever it is about, and every delivery that speaks of them, and marks them so that nothing that comes late
+    brings them back. `email` and `phone` as the partner tells them: what another customer has here is not taken for
+    theirs.
+    """
     if customer_id is not None:
         customers.erase(customer_id=customer_id, by=by, now=now)
     if request.connection is not None:
         links.bury_ids(request.connection, [request.subject], customer_id=customer_id or 0)
-    finish(request, {"customer": customer_id, "known": customer_id is not None}, now=now)
+    ids = [f"{request.source.partition(':')[0]}:{request.subject}"]
+    email = None if email and known_by_email(email) else email
+    phone = None if phone and with_phone(Customer.objects.all(), phone).exists() else phone
+    blanked = receipts.erase_about(people.hashes(ids, email=email, phone=phone), now=now)
+    finish(request, {"customer": customer_id, "known": customer_id is not None, "deliveries": blanked}, now=now)
 
 
 def delivered(*, request_id: int, by: Actor, now: datetime) -> DataSubjectRequest:

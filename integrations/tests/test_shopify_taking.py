@@ -18,7 +18,7 @@ from customers.privacy import erase
 from customers.selectors import known_by_email
 from customers.services import Identity, create_customer, update_customer
 from customers.tests.builders import make_customer
-from integrations import privacy, receipts
+from integrations import connections, privacy, receipts
 from integrations.enums import ConnectionStatus, PrivacyRequest, ReceiptStatus
 from integrations.models import Connection, DataSubjectRequest, ExternalLink, WebhookReceipt
 from integrations.shopify import mapping, taking
@@ -417,6 +417,56 @@ def test_who_is_erased_here_does_not_come_back_from_there(known: Connection) -> 
     tell(known, "customers/create", robin())
     erase(customer_id=of(7).pk, by=SYSTEM, now=timezone.now())
     assert tell(known, "customers/update", robin(minutes=99)).error == "the person was erased"
+
+
+def redact(known: Connection, number: int, **customer: Any) -> dict[str, Any]:
+    """The evidence of what became of it."""
+    body = about(number, customer={"id": number, **customer})
+    assert tell(known, "customers/redact", body).status == "done"
+    return dict(DataSubjectRequest.objects.latest("pk").evidence)
+
+
+@pytest.mark.vuln
+def test_of_somebody_unknown_every_body_that_came_is_blanked_at_once(known: Connection) -> None:
+    connections.pause(connection_id=known.pk, by=SYSTEM, now=timezone.now())
+    held = tell(known, "customers/create", robin())
+    guest = tell(known, "orders/create", {**BODIES["order"], "contact_email": "robin@example.com"})
+    other = tell(known, "customers/create", robin(id=8, email="other@example.com"))
+    assert redact(known, 7, email="Robin@example.com", phone=None) == {
+        "customer": None,
+        "known": False,
+        "deliveries": 2,
+    }
+    for receipt in (held, guest, other):
+        receipt.refresh_from_db()
+    assert (held.raw_body, held.subjects, held.error, guest.raw_body) == (None, [], "the person was erased", None)
+    assert (other.raw_body is not None, other.status) == (True, "received")
+
+
+@pytest.mark.vuln
+def test_a_guest_is_found_by_address_or_a_number_of_one(known: Connection) -> None:
+    by_email = make_customer(email="robin@example.com")
+    by_phone = make_customer(phone="+12025550143")
+    export = about(7, customer={"id": 7, "email": "Robin@example.com"}, data_request={"id": 1})
+    tell(known, "customers/data_request", export)
+    assert DataSubjectRequest.objects.get(kind=PrivacyRequest.EXPORT).evidence["customer"] == by_email.pk
+    assert redact(known, 7, email="Robin@example.com")["customer"] == by_email.pk
+    assert redact(known, 8, phone="+1 202-555-0143")["customer"] == by_phone.pk
+    assert Customer.objects.filter(erased_at__isnull=True).count() == 0
+    for _ in range(2):
+        make_customer(phone="+12025550144")
+    assert redact(known, 9, phone="+12025550144")["customer"] is None
+
+
+@pytest.mark.vuln
+def test_whom_the_shop_knows_under_another_id_is_not_erased_for_their_address(known: Connection) -> None:
+    tell(known, "customers/create", robin())
+    told = tell(known, "customers/update", robin(minutes=1))
+    assert redact(known, 8, email="robin@example.com")["customer"] is None
+    told.refresh_from_db()
+    assert (of(7).email, told.raw_body is not None) == ("robin@example.com", True)
+    tell(known, "customers/delete", {"id": 7})
+    assert redact(known, 9, email="robin@example.com")["customer"] == Customer.objects.get().pk
 
 
 def test_a_shop_that_left_is_erased_but_for_whom_others_know(known: Connection) -> None:
