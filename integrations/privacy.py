@@ -20,8 +20,9 @@ from integrations.events import PrivacyDelivered
 from integrations.models import Connection, DataSubjectRequest
 from integrations.syncing import PASSING
 from supportdesk.core.actor import Actor, Door, system
-from supportdesk.core.errors import NotFound
+from supportdesk.core.errors import Conflict, NotFound
 from supportdesk.core.events import emit
+from tickets.services import privacy as conversations
 
 DEADLINE = timedelta(days=30)
 AT_ONCE = 10  # customers of an account, from one note of how far it is to the next
@@ -77,6 +78,17 @@ def erase_person(
     phone = None if phone and with_phone(Customer.objects.all(), phone).exists() else phone
     blanked = receipts.erase_about(people.hashes(ids, email=email, phone=phone), now=now)
     finish(request, {"customer": customer_id, "known": customer_id is not None, "deliveries": blanked}, now=now)
+
+
+def export(*, request_id: int, by: Actor, now: datetime) -> tuple[int, dict[str, Any]]:
+    """Whom it is about here, and everything that is kept of them. Raises NotFound, Conflict where nobody is known."""
+    found = DataSubjectRequest.objects.visible_to(by).filter(pk=request_id, kind=PrivacyRequest.EXPORT).first()
+    if found is None:
+        raise NotFound
+    customer_id = found.evidence.get("customer")
+    if customer_id is None:
+        raise Conflict("Nobody here is known to be whom it is about.")
+    return int(customer_id), conversations.export(customer_id=int(customer_id), by=by, now=now)
 
 
 def delivered(*, request_id: int, by: Actor, now: datetime) -> DataSubjectRequest:

@@ -131,7 +131,7 @@ def _data_request(job: Job, _: Any) -> None:
     customer_id = _customer_id(job, number)
     if customer_id is None:
         privacy.finish(found, {"customer": None, "known": False}, now=job.now)
-    else:  # until an administrator has given the shop's owner what api/customers/ID/export tells
+    else:  # until an administrator has given the shop's owner what the admin has them download
         found.evidence = {"customer": customer_id, "known": True}
         found.save(update_fields=["evidence"])
 

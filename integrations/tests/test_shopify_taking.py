@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.test import Client
 from django.utils import timezone
 
 from agents.models import Agent
@@ -29,6 +30,7 @@ from integrations.shopify.sandbox import order as order_node
 from integrations.tests.builders import make_connection, send_shopify
 from supportdesk.core.actor import Door
 from supportdesk.core.models import Event
+from supportdesk.tests.client import Api
 
 pytestmark = pytest.mark.django_db
 BODIES: Mapping[str, Any] = json.loads(Path(__file__).with_name("shopify_bodies.json").read_text())
@@ -389,6 +391,35 @@ def test_an_export_is_open_until_it_is_delivered_and_of_somebody_unknown_done(kn
     assert privacy.delivered(request_id=request.pk, by=admin, now=timezone.now()).completed_at is not None
     tell(known, "customers/data_request", about(8, data_request={"id": 100}))
     assert DataSubjectRequest.objects.get(request_key="100").evidence == {"customer": None, "known": False}
+
+
+def download(*requests: DataSubjectRequest, role: str = "admin") -> Any:
+    browser = Client()
+    browser.force_login(make_agent(role=role))
+    given = {"action": "download", "_selected_action": [one.pk for one in requests]}
+    return browser.post("/admin/integrations/datasubjectrequest/", given)
+
+
+@pytest.mark.vuln
+def test_an_administrator_downloads_the_export_where_the_request_is_and_that_is_audited(known: Connection) -> None:
+    tell(known, "customers/create", robin())
+    tell(known, "customers/data_request", about(data_request={"id": 99}))
+    tell(known, "customers/data_request", about(8, data_request={"id": 100}))
+    request, unknown = DataSubjectRequest.objects.order_by("pk")
+    answer = download(request)
+    assert answer.headers["Content-Disposition"] == f'attachment; filename="customer-{of(7).pk}.json"'
+    assert "no-store" in answer.headers["Cache-Control"]
+    api = Api(make_agent(role="admin"))
+    assert answer.json() == api.get(f"/api/customers/{of(7).pk}/export").body
+    assert answer.json()["customer"]["email"] == "robin@example.com"
+    read = Event.objects.filter(name="customer.read", payload__through="export").order_by("pk")
+    assert [(one.subject_id, one.origin) for one in read] == [(of(7).pk, "admin"), (of(7).pk, "api")]
+    request.refresh_from_db()
+    assert (request.completed_at, "robin" in str(request.evidence).lower()) == (None, False)
+    for refused in (download(unknown), download(request, unknown)):
+        assert (refused.status_code, refused.headers.get("Content-Disposition")) == (302, None)
+    assert download(request, role="supervisor").status_code in {302, 403}
+    assert read.count() == 2
 
 
 @pytest.mark.vuln
