@@ -232,6 +232,8 @@ class Sandbox:
         match operation:
             case "Product":
                 return {"product": self.products.get(_number(given["id"]))}
+            case "OrderLines":
+                return {"order": self.orders.get(_number(given["id"]))}
             case "Customer":
                 return {"customer": self.customers.get(_number(given["id"]))}
             case "Installation":
@@ -379,6 +381,7 @@ def order(number: int, *, customer_id: int | None = None, **over: Any) -> dict[s
         "id": f"gid://shopify/Order/{number}",
         "legacyResourceId": str(number),
         "name": f"#{number % 100_000}",
+        "email": None,
         "createdAt": at,
         "processedAt": at,
         "updatedAt": at,

@@ -11,6 +11,7 @@ from django.core.management import CommandError, call_command
 from django.utils import timezone
 
 from customers.models import Customer, Order
+from customers.tests.builders import make_customer
 from integrations import jobs, syncing
 from integrations.models import Connection, ExternalLink, SyncCursor
 from integrations.shopify import client, subscriptions
@@ -60,6 +61,28 @@ def test_an_order_before_its_customer_makes_them(shopify: Sandbox, known: Connec
     run("orders")
     run("customers")
     assert Customer.objects.get(orders__external_id="1").identities.get().external_id == "7"
+
+
+def test_the_order_of_a_guest_is_of_whom_the_address_is(shopify: Sandbox, known: Connection) -> None:
+    ours = make_customer(email="guest@example.com")
+    shopify.add_order(1, email="Guest@example.com")
+    shopify.add_order(2, email="nobody@example.com")
+    run("orders")
+    assert Order.objects.get().customer_id == ours.pk
+
+
+def test_an_order_with_more_lines_than_come_at_once_is_there_in_full_up_to_as_many_as_are_kept(
+    shopify: Sandbox, known: Connection
+) -> None:
+    shopify.add_customer(7)
+    (line,) = shopify.add_order(1, customer_id=7)["lineItems"]["nodes"]
+    for number, lines in ((1, 100), (2, 130), (3, 300)):
+        nodes = [{**line, "name": f"Line {place}"} for place in range(lines)]
+        shopify.add_order(number, customer_id=7, lineItems={"nodes": nodes})
+    run("orders")
+    kept = [[item["name"] for item in order.items] for order in Order.objects.order_by("external_id")]
+    assert kept == [[f"Line {place}" for place in range(count)] for count in (100, 130, 250)]
+    assert [one.given["first"] for one in shopify.of("OrderLines")] == [150, 150]
 
 
 def test_options_say_how_much_and_what_is_wrong_with_them(shopify: Sandbox, known: Connection) -> None:
