@@ -133,6 +133,7 @@ def _source(
         key=key,
         write=write,
         count=_count(count, f"{name}Count"),
+        whole=True,  # a shop has one bucket of points
         size=size,
     )
 

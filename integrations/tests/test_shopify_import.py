@@ -6,8 +6,10 @@ from datetime import UTC, datetime, timedelta
 from io import StringIO
 from typing import Any
 
+import psycopg
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import connection
 from django.utils import timezone
 
 from customers.models import Customer, Order
@@ -109,14 +111,26 @@ def test_what_the_app_may_not_read_is_said_before(shopify: Sandbox, known: Conne
     assert "only orders of the last 60 days" in run("orders")
 
 
-def test_another_run_is_named_and_its_exit_code_says_so(known: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
-    def held(*_: Any, **__: Any) -> None:
-        raise syncing.Held("customers of this connection is taken over by host:7:1.")
+def params() -> dict[str, Any]:
+    given = connection.get_connection_params()
+    return {name: given[name] for name in ("dbname", "user", "password", "host", "port") if name in given}
 
-    monkeypatch.setattr(syncing, "run", held)
-    with pytest.raises(SystemExit) as ended:
-        run("customers")
-    assert ended.value.code == 75
+
+def test_one_run_at_a_time_for_a_shop_whose_points_they_would_share(shopify: Sandbox, known: Connection) -> None:
+    shopify.add_customer(7)
+    run("customers")
+    other = make_connection(changes={"access_token": TOKEN, "webhook_secret": SECRET})
+    SyncCursor.objects.create(connection=known, resource="orders", lease_owner="host:7:1", lease_until=timezone.now())
+    with psycopg.connect(**params(), autocommit=True) as rival:
+        rival.execute("SELECT pg_advisory_lock(%s, %s)", [syncing.WHOLE_LOCK, known.pk])
+        err = StringIO()
+        with pytest.raises(SystemExit) as ended:
+            call_command("import_shopify", "customers", "--connection", str(known.pk), stdout=err, stderr=err)
+        assert (ended.value.code, "orders of this connection is taken over by host:7:1" in err.getvalue()) == (75, True)
+        assert "1 seen" in run("customers", "--connection", str(other.pk))
+        shopify.add_customer(8, updatedAt="2026-11-01T00:00:00Z")
+        assert jobs.sync_shop(known, now=timezone.now()) == 0
+    assert jobs.sync_shop(known, now=timezone.now()) == 1
 
 
 def test_ctrl_c_ends_the_page_and_says_how_to_go_on(shopify: Sandbox, known: Connection, monkeypatch: Any) -> None:
@@ -187,6 +201,20 @@ def test_by_the_clock_what_changed_is_taken_over_of_what_was_taken_over_once(
     assert Customer.objects.count() == 2
     known.refresh_from_db()
     assert known.last_ok_at is not None
+
+
+def test_by_the_clock_too_much_that_is_refused_is_told(
+    shopify: Sandbox, known: Connection, caplog: pytest.LogCaptureFixture
+) -> None:
+    run("orders")
+    for number in range(1, 31):
+        shopify.add_order(number, customer_id=number, totalPriceSet=None, currentTotalPriceSet=None)
+    assert jobs.sync_shop(known, now=timezone.now()) == 0
+    known.refresh_from_db()
+    assert (known.last_error, "too much of what a partner has is refused" in caplog.text) == (
+        "orders: 25 of 25 refused",
+        True,
+    )
 
 
 def test_every_topic_that_the_scopes_allow_is_registered_and_again_when_it_was_dropped(
