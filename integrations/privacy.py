@@ -69,6 +69,8 @@ def erase_person(
     brings them back. `email` and `phone` as the partner tells them: what another customer has here is not taken for
     theirs.
     """
+    if request.connection is not None:
+        links.one_at_a_time(request.connection, request.subject)
     if customer_id is not None:
         customers.erase(customer_id=customer_id, by=by, now=now)
     if request.connection is not None:

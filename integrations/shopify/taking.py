@@ -45,7 +45,7 @@ log = structlog.get_logger("supportdesk.shopify")
 def take_customer(known: Connection, told: CustomerTold, *, received_at: datetime, by: Actor, now: datetime) -> bool:
     """Whether anything here changed. Raises Ignored, for who was erased or is deleted there."""
     _refuse_gone(known, told.external_id)
-    customer, is_new = _customer_of(told, by=by, now=now)
+    customer, is_new = _customer_of(known, told, by=by, now=now)
     link = _link(known, told.external_id, customer)
     at = told.told_at or received_at
     is_newer = link.remote_updated_at is None or at > link.remote_updated_at
@@ -163,15 +163,23 @@ def _refuse_gone(known: Connection, number: str) -> None:
         raise Ignored(LOST)
 
 
-def _customer_of(told: CustomerTold, *, by: Actor, now: datetime) -> tuple[Customer, bool]:
+def _customer_of(known: Connection, told: CustomerTold, *, by: Actor, now: datetime) -> tuple[Customer, bool]:
     """Locked until the caller's transaction ends; and whether they are new. Raises Ignored."""
     identity = Identity(source=IdentitySource.SHOPIFY, external_id=told.external_id)
-    found = _identified(told.external_id) or _with_address(told) or _with_number(told)
+    found = _found(told)
+    if found is None:
+        links.one_at_a_time(known, told.external_id)
+        found = _found(told)
+        _refuse_gone(known, told.external_id)  # they may have been erased since we asked
     if found is None:
         return _made(told, identity, by=by, now=now), True
     held = _locked(found)
     identify_customer(customer_id=held.pk, identity=identity, by=by, now=now)
     return held, False
+
+
+def _found(told: CustomerTold) -> Customer | None:
+    return _identified(told.external_id) or _with_address(told) or _with_number(told)
 
 
 def _made(told: CustomerTold, identity: Identity, *, by: Actor, now: datetime) -> Customer:
@@ -341,7 +349,7 @@ def _owner(known: Connection, customer: CustomerTold | None, email: str | None, 
     _refuse_gone(known, customer.external_id)
     there = _identified(customer.external_id)
     if there is None:
-        there, is_new = _customer_of(replace(customer, note=None), by=by, now=now)
+        there, is_new = _customer_of(known, replace(customer, note=None), by=by, now=now)
         link = _link(known, customer.external_id, there)
         if is_new:
             has = (

@@ -19,7 +19,7 @@ from customers.privacy import erase
 from customers.selectors import known_by_email
 from customers.services import Identity, create_customer, update_customer
 from customers.tests.builders import make_customer
-from integrations import connections, privacy, receipts
+from integrations import connections, links, privacy, receipts
 from integrations.enums import ConnectionStatus, PrivacyRequest, ReceiptStatus
 from integrations.models import Connection, DataSubjectRequest, ExternalLink, WebhookReceipt
 from integrations.shopify import mapping, taking
@@ -441,6 +441,29 @@ def test_an_erased_person_does_not_come_back(known: Connection) -> None:
     assert tell(known, "customers/create", robin(id=8)).error == "the person was erased"
     assert DataSubjectRequest.objects.filter(completed_at__isnull=False).count() == 2
     assert not WebhookReceipt.objects.filter(error="").exclude(status="done").exists()
+
+
+@pytest.mark.vuln
+@pytest.mark.parametrize("is_known", [True, False])
+@pytest.mark.parametrize("topic", ["customers/update", "orders/create"])
+def test_who_is_erased_while_the_shop_tells_of_them_is_not_made_anew(
+    known: Connection, monkeypatch: pytest.MonkeyPatch, is_known: bool, topic: str
+) -> None:
+    if is_known:
+        tell(known, "customers/create", robin())
+    real = links.is_lost
+
+    def erased_meanwhile(*given: Any) -> bool:
+        for customer in Customer.objects.filter(erased_at__isnull=True):
+            erase(customer_id=customer.pk, by=SYSTEM, now=timezone.now())
+        links.bury_ids(known, ["7"])
+        return real(*given)
+
+    monkeypatch.setattr(links, "is_lost", erased_meanwhile)
+    body = robin(minutes=9) if topic == "customers/update" else {**BODIES["order"], "customer": robin(minutes=9)}
+    late = tell(known, topic, body)
+    assert (late.status, late.error) == ("ignored", "the person was erased")
+    assert Customer.objects.count() == is_known
 
 
 @pytest.mark.vuln
