@@ -247,3 +247,27 @@ def test_tokens_are_renewed_before_anybody_needs_them(shopify: Sandbox, known: C
         due = jobs.expiring(now=timezone.now())
         assert [jobs.refresh_token(one, now=timezone.now()) for one in due] == [True] * renewed
     assert len(shopify.of("token")) == 1
+
+
+@pytest.mark.django_db(transaction=True, databases=["default", "tokens"])
+def test_a_token_that_ends_in_the_middle_of_an_import_is_renewed_once_and_the_page_asked_for_once_more(
+    shopify: Sandbox, known: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(1, 11):
+        shopify.add_customer(number)
+    token, again = shopify.pair()
+    at = timezone.now() + timedelta(hours=1)
+    Connection.objects.update(access_token=token, refresh_token=again, expires_at=at)
+    good = shopify._page
+
+    def end_behind_the_first(name: str, given: Any) -> Any:
+        if not given.get("after"):
+            shopify.expire()
+        return good(name, given)
+
+    monkeypatch.setattr(shopify, "_page", end_behind_the_first)
+    shopify.access.discard(TOKEN)
+    assert "10 seen, 10 written" in run("customers", "--batch-size", "4")
+    assert [len(shopify.of(name)) for name in ("unauthorized", "token", "Customers")] == [1, 1, 3]
+    known.refresh_from_db()
+    assert (known.status, known.access_token in shopify.access) == ("active", True)

@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.db import connection as database
 from django.test import Client
 from django.utils import timezone
 
 from agents.models import Agent
 from agents.selectors import actor_for
 from agents.tests.builders import SYSTEM, make_agent
+from customers.insights import profiles
 from customers.models import Customer, Order
 from customers.privacy import erase
 from customers.selectors import known_by_email
@@ -22,15 +24,17 @@ from customers.tests.builders import make_customer
 from integrations import connections, links, privacy, receipts
 from integrations.enums import ConnectionStatus, PrivacyRequest, ReceiptStatus
 from integrations.models import Connection, DataSubjectRequest, ExternalLink, WebhookReceipt
-from integrations.shopify import mapping, taking
+from integrations.shopify import mapping, sources, taking
 from integrations.shopify import tags as merging
 from integrations.shopify.sandbox import Sandbox
 from integrations.shopify.sandbox import customer as customer_node
 from integrations.shopify.sandbox import order as order_node
-from integrations.tests.builders import make_connection, send_shopify
+from integrations.tests.builders import SECRET, encoded, make_connection, send, send_shopify, shopify_headers
+from supportdesk.core import delivery
 from supportdesk.core.actor import Door
 from supportdesk.core.models import Event
 from supportdesk.tests.client import Api
+from tickets.tests.builders import make_ticket, say
 
 pytestmark = pytest.mark.django_db
 BODIES: Mapping[str, Any] = json.loads(Path(__file__).with_name("shopify_bodies.json").read_text())
@@ -229,6 +233,20 @@ def test_tags_and_totals_come_as_changes_and_an_older_one_is_nothing(known: Conn
     assert tell(known, "customer.tags_added", {"customerId": "9", "tags": []}).status == "ignored"
 
 
+def test_a_webhook_that_tells_neither_changes_neither_tags_nor_totals(known: Connection) -> None:
+    node = customer_node(7, tags=["vip"], amountSpent={"amount": "9.00", "currencyCode": "EUR"}, numberOfOrders="2")
+    sources.write_customer(known, node, SYSTEM, timezone.now())
+    totals = {name: value for name, value in of(7).attributes.items() if name != "shopify_state"}
+    tell(known, "customers/update", robin(note="x", state="invited"))
+    assert of(7).attributes == {**totals, "shopify_note": "x", "shopify_state": "invited"}
+    assert totals == {
+        "shopify_tags": "vip",
+        "shopify_spent": "9.00",
+        "shopify_currency": "EUR",
+        "shopify_orders": 2,
+    }
+
+
 def test_each_tag_and_the_totals_have_a_clock_of_their_own(known: Connection) -> None:
     tell(known, "customers/create", robin())
     customer = {"customerId": "gid://shopify/Customer/7"}
@@ -316,6 +334,15 @@ def test_every_number_of_a_split_shipment_and_none_of_a_cancelled_one(known: Con
         ("DHL", "2", ""),
         ("", "4", ""),
     ]
+    (told,) = profiles([found.customer_id])[0].orders
+    assert told.tracking_numbers == ("1", "2", "4")
+    browser = Client()
+    browser.force_login(make_agent(role="admin"))
+    page = browser.get(f"/admin/customers/customer/{found.customer_id}/change/").content.decode()
+    shown = " ".join(page.split())
+    assert '<bdi>DHL <a href="https://x/1" rel="noopener noreferrer">1</a></bdi>' in shown
+    assert [number in shown for number in ("<bdi>DHL 2</bdi>", "<bdi> 4</bdi>", "UPS")] == [True, True, False]
+    assert "javascript:alert" not in page
 
 
 def test_a_deleted_order_is_gone_whatever_comes_late(known: Connection) -> None:
@@ -478,6 +505,60 @@ def redact(known: Connection, number: int, **customer: Any) -> dict[str, Any]:
     body = about(number, customer={"id": number, **customer})
     assert tell(known, "customers/redact", body).status == "done"
     return dict(DataSubjectRequest.objects.latest("pk").evidence)
+
+
+@pytest.mark.vuln
+def test_of_who_is_redacted_nothing_can_be_read_and_counts_remain(known: Connection, settings: Any) -> None:
+    mark = "robin-7f3a@example.com"
+    tell(known, "customers/create", robin(email=mark, note=f"Writes from {mark}"))
+    tell(known, "orders/create", {**BODIES["order"], "customer": robin(email=mark), "email": mark})
+    customer = of(7)
+    ticket = make_ticket(customer=customer, subject=f"From {mark}", description=f"I am {mark}")
+    say(ticket, f"{mark} again")
+    admin = Api(make_agent(role="admin"))
+    assert [len(admin.get(path).body["results"]) for path in found_by(mark)] == [1, 1]
+    counts = [Event.objects.filter(name=name).count() for name in ("ticket.message_added", "customer.order_recorded")]
+    redact(known, 7, email=mark)
+    delivery.run_due(limit=1_000)
+    customer.refresh_from_db()
+    assert [len(admin.get(path).body["results"]) for path in found_by(mark)] == [0, 0]
+    assert mark not in json.dumps(admin.get(f"/api/customers/{customer.pk}/export").body)
+    assert not WebhookReceipt.objects.filter(raw_body__isnull=False).exists()
+    assert not WebhookReceipt.objects.exclude(subjects=[]).exists()
+    assert (readable(mark), Order.objects.count(), ticket.messages.count()) == ([], 0, 2)
+    now_counted = [Event.objects.filter(name=n).count() for n in ("ticket.message_added", "customer.order_recorded")]
+    assert now_counted == counts
+
+
+def found_by(mark: str) -> list[str]:
+    return [f"/api/customers?email={mark}", f"/api/tickets?q={mark}"]
+
+
+def readable(mark: str) -> list[str]:
+    """Tables in which it can be read; deliveries, logs of calls and what is searched are among them."""
+    found = []
+    with database.cursor() as cursor:
+        for table in database.introspection.table_names(cursor):
+            cursor.execute(f'SELECT count(*) FROM "{table}" t WHERE t::text ILIKE %s', [f"%{mark}%"])  # noqa: S608
+            found += [table] if cursor.fetchone() != (0,) else []
+    return found
+
+
+@pytest.mark.parametrize("is_known", [True, False])
+def test_requests_come_to_the_apps_own_address_too_of_known_shops_and_of_others(settings: Any, is_known: bool) -> None:
+    settings.SHOPIFY_CLIENT_SECRETS = [SECRET]
+    shop = make_connection()
+    tell(shop, "customers/create", robin())
+    domain = shop.account_key if is_known else "nobody-here.myshopify.com"
+    raw = encoded(about(shop_domain=domain, data_request={"id": 99}, customer={"id": 8, "email": "robin@example.com"}))
+    headers = shopify_headers(raw, "customers/data_request")
+    assert send("/api/integrations/shopify/webhook", raw, headers).status_code == 202
+    receipts.work_off(limit=10)
+    request = DataSubjectRequest.objects.get()
+    assert (request.source, request.subject) == (f"shopify:{domain}", "8")
+    assert request.connection_id == (shop.pk if is_known else None)
+    assert request.evidence == {"customer": None, "known": False}  # the address is another's of this shop, or not ours
+    assert WebhookReceipt.objects.latest("pk").raw_body is None
 
 
 @pytest.mark.vuln
