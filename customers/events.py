@@ -18,7 +18,9 @@ class CustomerCreated(CustomerEvent):
 
 @dataclass(frozen=True, kw_only=True)
 class CustomerUpdated(CustomerEvent):
-    """`fields` are the names of what changed, never the values."""
+    """`fields` are the names of what changed, never the values; of attributes that a partner has a word for, also
+    which: `attributes.shopify_note`.
+    """
 
     name: ClassVar[str] = "customer.updated"
     fields: list[str]

@@ -1,7 +1,7 @@
 """What a person may ask for: everything that is kept of them, and that it be gone.
 
 Each app answers for its own: this one for the customer, the others for what they hang on one (they react to
-CustomerErased, and the door that exports puts the parts side by side).
+CustomerErased, and tickets.services.privacy puts the parts of an export side by side).
 """
 
 from datetime import datetime

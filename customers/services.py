@@ -1,5 +1,6 @@
 """Changing customers."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,7 +10,7 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 
 from agents.enums import Role
-from customers.enums import Tier
+from customers.enums import IdentitySource, Tier
 from customers.events import CustomerCreated, CustomerIdentified, CustomerUpdated
 from customers.identity import email_index, email_indexes, normalised_email, normalised_phone, phone_index
 from customers.models import Customer, ExternalIdentity
@@ -17,6 +18,9 @@ from supportdesk.core.actor import Actor, ActorKind
 from supportdesk.core.changes import check_version, differing
 from supportdesk.core.errors import Conflict, FieldError, InvalidInput, NotFound
 from supportdesk.core.events import emit
+
+# What a partner calls it. Any other name of an attribute is somebody's own words, and is told to nobody.
+_PARTNERS_OWN = re.compile(rf"(?:{'|'.join(IdentitySource.values)})_[a-z_]{{1,40}}")
 
 
 class Erased(Conflict):
@@ -130,6 +134,7 @@ def update_customer(
         if not changed:
             return customer
         refuse_erased(customer)
+        parts = _parts(customer.attributes, changes["attributes"]) if "attributes" in changed else set()
         for name in changed - {"email", "phone"}:
             setattr(customer, name, changes[name])
         if "email" in changed:
@@ -139,7 +144,7 @@ def update_customer(
         customer.touch(now)
         indexes = {f"{name}_index" for name in changed & {"email", "phone"}}
         _save(customer, [*changed, *indexes, "version", "updated_at"])
-        emit(CustomerUpdated(subject_id=customer.pk, fields=sorted(changed)), by=by, at=now)
+        emit(CustomerUpdated(subject_id=customer.pk, fields=sorted(changed | parts)), by=by, at=now)
     return customer
 
 
@@ -186,6 +191,12 @@ def refuse_erased(customer: Customer) -> None:
 def _refuse_tier(by: Actor) -> None:
     if by.kind != ActorKind.SYSTEM and by.role not in {Role.SUPERVISOR, Role.ADMIN}:
         raise InvalidInput.on("tier", "You may not change this field.", "forbidden_field")
+
+
+def _parts(before: Mapping[str, Any], after: Mapping[str, Any]) -> set[str]:
+    """Which of the attributes that partners have words for are not what they were."""
+    names = {name for name in {*before, *after} if before.get(name) != after.get(name)}
+    return {f"attributes.{name}" for name in names if _PARTNERS_OWN.fullmatch(name)}
 
 
 def _spelled(changes: Mapping[str, Any]) -> dict[str, str | None]:

@@ -46,7 +46,7 @@ def sync_shop(known: Connection, *, now: datetime) -> int:
         left = until - time.monotonic()
         if left <= 0:
             break
-        written += _done(known, partial(_sync, cursor, left), now=now)
+        written += _done(known, partial(_sync, cursor, left, now), now=now)
     return written
 
 
@@ -60,13 +60,18 @@ def _refresh(known: Connection) -> int:
     return tokens.valid(known, providers.REFRESHES[Provider(known.provider)], ahead=AHEAD).version != before
 
 
-def _sync(cursor: SyncCursor, left: float, known: Connection) -> int:
+def _sync(cursor: SyncCursor, left: float, now: datetime, known: Connection) -> int:
     if not sources.may_read(known, cursor.resource):
         return 0
     by = system("integrations.sync", origin=Door.SHOPIFY)
     before = cursor.written if cursor.cursor else 0
     limits = Limits(seconds=left, request_seconds=REQUEST_SECONDS)
-    return syncing.run(known, sources.SOURCES[cursor.resource], by=by, limits=limits).written - before
+    found = syncing.run(known, sources.SOURCES[cursor.resource], by=by, limits=limits)
+    if found.is_too_bad:  # which ends each run behind a page
+        told = {"resource": cursor.resource, "refused": found.failed, "seen": found.seen}
+        log.error("too much of what a partner has is refused", connection=known.pk, **told)
+        connections.note_error(known, f"{cursor.resource}: {found.failed} of {found.seen} refused", now=now)
+    return found.written - before
 
 
 def _done(known: Connection, do: Callable[[Connection], int], *, now: datetime) -> int:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db import models
+from django.db import connection, models
 
 from customers.models import Customer, ExternalIdentity
 from integrations.models import Connection, ExternalLink
@@ -53,8 +53,13 @@ def digest(value: str) -> str:
     return blind_index(value, context=_VALUES)
 
 
+def digests(value: str) -> list[str]:
+    """What it may have been kept as, under each live key."""
+    return blind_indexes(value, context=_VALUES)
+
+
 def is_digest(kept: str | None, value: str) -> bool:
-    return kept in blind_indexes(value, context=_VALUES)
+    return kept in digests(value)
 
 
 def learn(link: ExternalLink, told: Mapping[str, str]) -> None:
@@ -118,6 +123,15 @@ def bury_ids(known: Connection, external_ids: Iterable[str], *, customer_id: int
         for one in external_ids
     ]
     ExternalLink.objects.bulk_create(marks, ignore_conflicts=True)
+
+
+def one_at_a_time(known: Connection, external_id: str) -> None:
+    """Until the caller's transaction ends: who makes a person of an id, and who buries it, are never both at it."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))",
+            [f"{known.provider}:{known.pk}:person:{external_id}"],
+        )
 
 
 def is_buried(known: Connection, external_id: str) -> bool:

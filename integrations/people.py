@@ -30,8 +30,13 @@ def subjects_of(body: Mapping[str, Any] | None, people: Iterable[str]) -> list[s
 def hashes_of(customer_id: int) -> list[str]:
     """Under every live key, of all that the customer is known by here."""
     customer = Customer.objects.prefetch_related("identities").get(pk=customer_id)
-    known = [str(identity) for identity in customer.identities.all()]
-    known += [*_emails(customer.email or ""), *_phones(customer.phone or "")]
+    ids = [str(identity) for identity in customer.identities.all()]
+    return hashes(ids, email=customer.email, phone=customer.phone)
+
+
+def hashes(ids: Iterable[str], *, email: str | None, phone: str | None) -> list[str]:
+    """Under every live key. `ids` as `shopify:7`."""
+    known = [*ids, *_emails(email or ""), *_phones(phone or "")]
     return [one for text in known for one in blind_indexes(text, context=CONTEXT)]
 
 

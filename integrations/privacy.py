@@ -12,15 +12,17 @@ from django.db.models import QuerySet
 from customers import orders, services
 from customers import privacy as customers
 from customers.models import Customer, ExternalIdentity, Order
-from integrations import links
+from customers.selectors import known_by_email, with_phone
+from integrations import links, people, receipts
 from integrations.contract import Job
 from integrations.enums import PrivacyRequest
 from integrations.events import PrivacyDelivered
 from integrations.models import Connection, DataSubjectRequest
 from integrations.syncing import PASSING
 from supportdesk.core.actor import Actor, Door, system
-from supportdesk.core.errors import NotFound
+from supportdesk.core.errors import Conflict, NotFound
 from supportdesk.core.events import emit
+from tickets.services import privacy as conversations
 
 DEADLINE = timedelta(days=30)
 AT_ONCE = 10  # customers of an account, from one note of how far it is to the next
@@ -54,13 +56,41 @@ def finish(request: DataSubjectRequest, evidence: Mapping[str, Any], *, now: dat
     request.save(update_fields=["evidence", "completed_at"])
 
 
-def erase_person(request: DataSubjectRequest, customer_id: int | None, *, by: Actor, now: datetime) -> None:
-    """Whoever it is about, and marks them so that nothing that comes late brings them back."""
+def erase_person(
+    request: DataSubjectRequest,
+    customer_id: int | None,
+    *,
+    email: str | None,
+    phone: str | None,
+    by: Actor,
+    now: datetime,
+) -> None:
+    """Whoever it is about, and every delivery that speaks of them, and marks them so that nothing that comes late
+    brings them back. `email` and `phone` as the partner tells them: what another customer has here is not taken for
+    theirs.
+    """
+    if request.connection is not None:
+        links.one_at_a_time(request.connection, request.subject)
     if customer_id is not None:
         customers.erase(customer_id=customer_id, by=by, now=now)
     if request.connection is not None:
         links.bury_ids(request.connection, [request.subject], customer_id=customer_id or 0)
-    finish(request, {"customer": customer_id, "known": customer_id is not None}, now=now)
+    ids = [f"{request.source.partition(':')[0]}:{request.subject}"]
+    email = None if email and known_by_email(email) else email
+    phone = None if phone and with_phone(Customer.objects.all(), phone).exists() else phone
+    blanked = receipts.erase_about(people.hashes(ids, email=email, phone=phone), now=now)
+    finish(request, {"customer": customer_id, "known": customer_id is not None, "deliveries": blanked}, now=now)
+
+
+def export(*, request_id: int, by: Actor, now: datetime) -> tuple[int, dict[str, Any]]:
+    """Whom it is about here, and everything that is kept of them. Raises NotFound, Conflict where nobody is known."""
+    found = DataSubjectRequest.objects.visible_to(by).filter(pk=request_id, kind=PrivacyRequest.EXPORT).first()
+    if found is None:
+        raise NotFound
+    customer_id = found.evidence.get("customer")
+    if customer_id is None:
+        raise Conflict("Nobody here is known to be whom it is about.")
+    return int(customer_id), conversations.export(customer_id=int(customer_id), by=by, now=now)
 
 
 def delivered(*, request_id: int, by: Actor, now: datetime) -> DataSubjectRequest:

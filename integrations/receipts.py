@@ -184,11 +184,17 @@ def replay(*, receipt_id: int, by: Actor, now: datetime) -> WebhookReceipt:
 
 
 def erase(*, customer_id: int, now: datetime) -> int:
-    """Blanks every body that speaks of the customer, and has what was to be done about it left undone; how many.
+    """Blanks every body that speaks of the customer, as `erase_about` does; how many."""
+    return erase_about(people.hashes_of(customer_id), now=now)
+
+
+def erase_about(hashes: Sequence[str], *, now: datetime) -> int:
+    """Blanks every body that speaks of whom the hashes stand for, and has what was to be done about it left undone; how
+    many. Whether we ever knew them does not matter: it may have come while the connection was not active.
 
     Requests about privacy that are still to be worked off stay until they are, which blanks them as well.
     """
-    about = WebhookReceipt.objects.filter(subjects__overlap=people.hashes_of(customer_id))
+    about = WebhookReceipt.objects.filter(subjects__overlap=list(hashes))
     found = about.exclude(Q(privacy=True) & Q(finished_at__isnull=True))
     found.filter(status__in=WAITING).update(status=ReceiptStatus.IGNORED, error=ERASED, finished_at=now)
     return found.update(**_blank(now))

@@ -1,8 +1,9 @@
 """Taking over what a partner has, page by page: what is written and how far it went are one transaction.
 
 A run that is killed anywhere is gone on with where its last page ended; what was read twice is written once, because
-whoever writes a record compares it. One run at a time for each resource of a connection: it holds a lock of the
-database, which ends with the process, and writes nothing more once somebody else has it. Names no provider.
+whoever writes a record compares it. One run at a time for each resource of a connection, or for the connection as a
+whole: it holds a lock of the database, which ends with the process, and writes nothing more once somebody else has it.
+Names no provider.
 """
 
 import json
@@ -26,7 +27,7 @@ from integrations.reading import Unreadable
 from supportdesk.core.actor import Actor
 from supportdesk.core.errors import Conflict, DomainError
 
-LOCK = 5_220_639  # of the database, beside the number of the cursor
+LOCK, WHOLE_LOCK = 5_220_639, 5_220_640  # of the database, beside the number of the cursor or of the connection
 OVERLAP = timedelta(minutes=5)  # what partners find by time lags behind what they hold
 MOST_BAD, FEW_BAD = 0.05, 4  # of what was seen; as many are none too many
 FAILURES_KEPT = 50
@@ -77,7 +78,8 @@ class Source:
     whether it changed anything here; what it raises of BAD is a bad record, which is counted and left out. `count` is
     how many there are since then, and whether exactly.
 
-    `newest_first`: pages go back in time, and end behind a page that is older than what is wanted.
+    `newest_first`: pages go back in time, and end behind a page that is older than what is wanted. `whole`: no other
+    resource of the connection is taken over at the same time, because they would spend the same points.
     """
 
     resource: str
@@ -86,6 +88,7 @@ class Source:
     write: Callable[[Connection, Any, Actor, datetime], bool]
     count: Callable[[Connection, datetime | None], tuple[int, bool]] | None = None
     newest_first: bool = False
+    whole: bool = False
     size: int = 100
 
 
@@ -178,7 +181,7 @@ def run(
     """
     limits = limits or Limits()
     row, _ = SyncCursor.objects.get_or_create(connection=known, resource=source.resource)
-    with _alone(row) as owner:
+    with _alone(row, whole=source.whole) as owner:
         row.refresh_from_db()
         state = _Run(
             known=known, source=source, by=by, owner=owner, row=row, place=_place(row, since, restart), dry=dry
@@ -335,26 +338,34 @@ def _counts(row: SyncCursor) -> dict[str, Any]:
 
 
 @contextmanager
-def _alone(row: SyncCursor) -> Iterator[str]:
+def _alone(row: SyncCursor, *, whole: bool) -> Iterator[str]:
     """Who we are, while nobody else may. Raises Held."""
     owner = f"{socket.gethostname()[:60]}:{os.getpid()}:{time.time():.0f}"
+    lock = [WHOLE_LOCK, row.connection_id] if whole else [LOCK, row.pk]
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_lock(%s, %s)", [LOCK, row.pk])
+        cursor.execute("SELECT pg_try_advisory_lock(%s, %s)", lock)
         if not cursor.fetchone()[0]:
-            row.refresh_from_db()
-            raise Held(f"{row.resource} of this connection is taken over by {row.lease_owner or 'another process'}.")
+            raise Held(_holder(row, whole=whole))
     SyncCursor.objects.filter(pk=row.pk).update(lease_owner=owner, lease_until=timezone.now())
     try:
         yield owner
     finally:
-        _release(row, owner)
+        _release(row, owner, lock)
 
 
-def _release(row: SyncCursor, owner: str) -> None:
+def _holder(row: SyncCursor, *, whole: bool) -> str:
+    """Who is at what. Whoever was killed left their name, so the newest counts."""
+    rivals = SyncCursor.objects.filter(connection=row.connection_id) if whole else SyncCursor.objects.filter(pk=row.pk)
+    found = rivals.exclude(lease_owner="").order_by("-lease_until").first()
+    who = found.lease_owner if found else "another process"
+    return f"{found.resource if found else row.resource} of this connection is taken over by {who}."
+
+
+def _release(row: SyncCursor, owner: str, lock: Sequence[int]) -> None:
     """Unless the database is gone, and the lock with it."""
     try:
         SyncCursor.objects.filter(pk=row.pk, lease_owner=owner).update(lease_owner="", lease_until=None)
         with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_unlock(%s, %s)", [LOCK, row.pk])
+            cursor.execute("SELECT pg_advisory_unlock(%s, %s)", lock)
     except OperationalError:
         log.warning("the lock of a run was not given back", resource=row.resource)

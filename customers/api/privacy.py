@@ -13,7 +13,7 @@ from customers.models import Customer
 from supportdesk.core.api.filters import refuse_unknown
 from supportdesk.core.api.schema import operation
 from supportdesk.core.api.views import ApiViewSet, versioned
-from tickets.services.privacy import conversations_of
+from tickets.services.privacy import export
 
 ADMINS = frozenset({Role.ADMIN.value})
 
@@ -26,8 +26,7 @@ class PrivacyViewSet(ApiViewSet):
     def export(self, request: Request, pk: int) -> Response:
         """Everything that is kept of the person, with every conversation; without agents' notes."""
         refuse_unknown(request, ())
-        customer = privacy.export(customer_id=pk, by=self.actor, now=self.now)
-        return Response({"customer": customer, "tickets": conversations_of(pk)})
+        return Response(export(customer_id=pk, by=self.actor, now=self.now))
 
     @operation(
         "Erase a customer's data",

@@ -9,5 +9,6 @@ from supportdesk.core.events import Occurrence
 
 def write_back(occurrence: Occurrence, *, now: datetime) -> None:
     """What came from a shop is not sent there."""
-    if occurrence.origin != Door.SHOPIFY and "attributes" in occurrence.event.fields:
-        outbound.write_back(customer_id=occurrence.event.subject_id, at=occurrence.at, now=now)
+    names = {name for name in outbound.SENT if f"attributes.{name}" in occurrence.event.fields}
+    if names and occurrence.origin != Door.SHOPIFY:
+        outbound.write_back(customer_id=occurrence.event.subject_id, names=names, at=occurrence.at, now=now)

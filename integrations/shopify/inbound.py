@@ -9,6 +9,7 @@ import structlog
 from customers.enums import IdentitySource
 from customers.models import ExternalIdentity
 from customers.orders import forget_order
+from customers.selectors import known_by_email, known_by_phone
 from integrations import connections, links, privacy
 from integrations.contract import Ignored, Job, Processor
 from integrations.enums import PrivacyRequest, Provider
@@ -127,10 +128,10 @@ def _data_request(job: Job, _: Any) -> None:
     )
     if found.completed_at is not None or _is_about_nobody(found):
         return
-    customer_id = _customer_id(number)
+    customer_id = _customer_id(job, number)
     if customer_id is None:
         privacy.finish(found, {"customer": None, "known": False}, now=job.now)
-    else:  # until an administrator has given the shop's owner what api/customers/ID/export tells
+    else:  # until an administrator has given the shop's owner what the admin has them download
         found.evidence = {"customer": customer_id, "known": True}
         found.save(update_fields=["evidence"])
 
@@ -152,7 +153,8 @@ def _redact(job: Job, _: Any) -> None:
             forget_order(source=IdentitySource.SHOPIFY.value, external_id=order, by=job.by, now=job.now)
             if job.connection is not None:
                 links.lose(job.connection, "order", order)
-    privacy.erase_person(found, _customer_id(number), by=job.by, now=job.now)
+    email, phone = _addresses(job)
+    privacy.erase_person(found, _customer_id(job, number), email=email, phone=phone, by=job.by, now=job.now)
 
 
 def _redact_shop(job: Job, _: Any) -> None:
@@ -186,9 +188,29 @@ def _is_about_nobody(request: DataSubjectRequest) -> bool:
     return not request.subject
 
 
-def _customer_id(number: str) -> int | None:
+def _customer_id(job: Job, number: str) -> int | None:
+    """By the shop's id; else, of a guest, by e-mail address or by a phone number that one customer has."""
     mine = ExternalIdentity.objects.filter(source=IdentitySource.SHOPIFY, external_id=number)
-    return mine.values_list("customer_id", flat=True).first()
+    if (found := mine.values_list("customer_id", flat=True).first()) is not None or job.connection is None:
+        return found
+    email, phone = _addresses(job)
+    guest = (known_by_email(email) if email else None) or (known_by_phone(phone, email=email) if phone else None)
+    return guest.pk if guest is not None and not _is_another(job.connection, guest.pk) else None
+
+
+def _is_another(known: Connection, customer_id: int) -> bool:
+    """Whether the shop knows them under an id of their own."""
+    ids = ExternalIdentity.objects.filter(source=IdentitySource.SHOPIFY, customer_id=customer_id)
+    told = links.of_customer(customer_id)
+    past = told.filter(connection=known, local_type=links.GONE) | told.exclude(connection=known)
+    return ids.exclude(external_id__in=past.values("external_id")).exists()
+
+
+def _addresses(job: Job) -> tuple[str | None, str | None]:
+    """The e-mail address and phone number of whom a request is about."""
+    customer = job.body.get("customer")
+    told = customer if isinstance(customer, Mapping) else {}
+    return mapping.email_of(told.get("email")), mapping.phone_of(told.get("phone"))
 
 
 def _source(job: Job) -> str:

@@ -183,6 +183,10 @@ def email_of(value: object) -> str | None:
     return _email(value)
 
 
+def phone_of(value: object) -> str | None:
+    return _phone(value)
+
+
 def amount_of(value: object) -> Decimal | None:
     return _amount(value)
 

@@ -1,97 +1,153 @@
 """What agents change about a customer, in the shop: note and tags, and nothing else.
 
-Only of connections whose administrator wants it and whose scopes allow it. The shop is asked first: what it has
-already is not sent, and what changed there meanwhile stays, but that tags of ours are added to it.
+Only of connections whose administrator wants it and whose scopes allow it, and only what was changed. The shop is asked
+first: what it has already is not sent, and what changed there meanwhile stays, but that tags of ours are added to it.
 """
 
-from collections.abc import Mapping
-from datetime import datetime
+import time
+from collections.abc import Iterable, Mapping, Set
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
+from django.db import transaction
 
 from customers.models import Customer
 from integrations import connections, links
 from integrations.enums import ConnectionStatus, Provider
-from integrations.links import CUSTOMER
 from integrations.models import Connection, ExternalLink
-from integrations.shopify import client, mapping, queries
-from integrations.shopify.taking import joined_tags
-from supportdesk.core.errors import Unavailable as Away
+from integrations.shopify import client, mapping, queries, tags
+from integrations.tokens import GrantRefused, NeedsReauth
+from supportdesk.core.delivery import Later
 from supportdesk.core.http import GatewayError, Unavailable
 
+SENT = frozenset({mapping.NOTE, mapping.TAGS})
 SCOPE, OPTION = "write_customers", "write_back"
-SECONDS, TRIES = 4.0, 2  # of one call: a delivery makes four at most, within its lease
+SECONDS, TRIES = 11.0, 2  # for all calls of one delivery, which ends within its lease; and of one call
+SOONEST, LATEST = 5.0, 300.0  # seconds until a shop that is away is asked again
+KEPT_FOR = timedelta(hours=24)  # what could not be written by then is given up
 
 log = structlog.get_logger("supportdesk.shopify")
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Turn:
+    """One shop in one delivery: whom it knows there, what was changed here and when, and until when it may take."""
+
+    link: ExternalLink
+    customer: Customer
+    names: Set[str]
+    at: datetime
+    now: datetime
+    end: float  # monotonic
+
+    @property
+    def known(self) -> Connection:
+        return self.link.connection
+
+    @property
+    def gid(self) -> str:
+        return mapping.gid("Customer", self.link.external_id)
 
 
 def writes_back(known: Connection) -> bool:
     return bool(known.options.get(OPTION)) and SCOPE in known.scopes
 
 
-def write_back(*, customer_id: int, at: datetime, now: datetime) -> None:
-    """Brings the shops that know the customer up to date with what was changed here. Raises errors.Unavailable."""
-    theirs = ExternalLink.objects.filter(local_type=CUSTOMER, local_id=customer_id, object_type=CUSTOMER)
-    active = theirs.filter(connection__provider=Provider.SHOPIFY, connection__status=ConnectionStatus.ACTIVE)
-    for link in active.select_related("connection"):
+def write_back(*, customer_id: int, names: Set[str], at: datetime, now: datetime) -> None:
+    """Brings the shops that know the customer up to date with what of SENT was changed here.
+
+    Raises Later, for a day, while one of them is away or its connection is not active; the others are told meanwhile.
+    """
+    end, waits = time.monotonic() + SECONDS, []
+    theirs = links.of_customer(customer_id).filter(connection__provider=Provider.SHOPIFY)
+    told = theirs.exclude(connection__status=ConnectionStatus.UNINSTALLED).exclude(local_type=links.GONE)
+    for link in told.select_related("connection").order_by("pk"):
         customer = Customer.objects.filter(pk=customer_id, erased_at__isnull=True).first()
         if customer is not None and writes_back(link.connection):
-            _write(link, customer, at=at, now=now)
+            turn = _Turn(link=link, customer=customer, names=names, at=at, now=now, end=end)
+            if (wait := _write(turn)) is not None:
+                waits.append(wait)
+    if waits:
+        raise Later(min(waits))
 
 
-def _write(link: ExternalLink, customer: Customer, *, at: datetime, now: datetime) -> None:
-    ours = _ours(customer)
-    news = {name: value for name, value in ours.items() if not links.is_known(link, name, value)}
-    if not news:
-        return
+def _write(turn: _Turn) -> float | None:
+    """Seconds to wait for the shop; None when nothing more is to be done."""
     try:
-        _send(link, news, now=now, at=at)
+        if turn.known.status != ConnectionStatus.ACTIVE:
+            return _wait(turn, "not_active", LATEST)
+        _send(turn)
     except Unavailable as away:
-        raise Away("The shop does not answer.", retry_after=int(away.retry_after or 0) or None) from None
+        return _wait(turn, away.reason, away.retry_after)
+    except (NeedsReauth, GrantRefused) as refused:
+        return _wait(turn, refused.reason, LATEST)
     except GatewayError as error:
-        log.error("the shop does not take what agents changed", connection=link.connection_id, reason=error.reason)
-        connections.note_error(link.connection, error.reason, now=now)
+        log.error("the shop does not take what agents changed", connection=turn.known.pk, reason=error.reason)
+        connections.note_error(turn.known, error.reason, now=turn.now)
+    return None
 
 
-def _send(link: ExternalLink, news: Mapping[str, str], *, at: datetime, now: datetime) -> None:
-    known, gid = link.connection, mapping.gid("Customer", link.external_id)
-    node = _ask(known, queries.CUSTOMER, {"id": gid}).data.get("customer")
+def _wait(turn: _Turn, reason: str, seconds: float | None) -> float | None:
+    age = turn.now - turn.at
+    if age < KEPT_FOR:
+        log.warning("what agents changed waits for the shop", connection=turn.known.pk, reason=reason)
+        return min(max(SOONEST, age.total_seconds() / 2), LATEST) if seconds is None else max(SOONEST, seconds)
+    log.error("what agents changed is not in the shop", connection=turn.known.pk, customer=turn.customer.pk)
+    connections.note_error(turn.known, f"write_back: {reason} for a day", now=turn.now)
+    return None
+
+
+def _send(turn: _Turn) -> None:
+    note = str(turn.customer.attributes.get(mapping.NOTE) or "").strip()
+    is_news = mapping.NOTE in turn.names and not links.is_known(turn.link, mapping.NOTE, note)
+    if not (is_news or mapping.TAGS in turn.names):
+        return
+    node = _ask(turn, queries.CUSTOMER, {"id": turn.gid}).data.get("customer")
     if not isinstance(node, Mapping):
         return
     told = mapping.customer_of_node(node)
-    there = {mapping.NOTE: told.note or "", mapping.TAGS: joined_tags(told.tags or [])}
-    is_later = told.told_at is None or told.told_at <= at
-    links.mark_pushed(link, news, now=now)
-    link.save(update_fields=["pushed"])
-    if mapping.NOTE in news and there[mapping.NOTE] != news[mapping.NOTE]:
-        if not (is_later or links.is_known(link, mapping.NOTE, there[mapping.NOTE])):
+    if is_news:
+        _send_note(turn, note, told)
+    if mapping.TAGS in turn.names:
+        _send_tags(turn, told.tags or ())
+
+
+def _send_note(turn: _Turn, note: str, told: mapping.CustomerTold) -> None:
+    link, there = turn.link, told.note or ""
+    if there != note:
+        is_later = told.told_at is None or told.told_at <= turn.at
+        if not (is_later or links.is_known(link, mapping.NOTE, there)):
             return  # the shop's own change is newer, and comes with the next telling
-        given = {"input": {"id": gid, "note": news[mapping.NOTE]}}
-        client.changed(_ask(known, queries.UPDATE_CUSTOMER, given), "customerUpdate")
-    if mapping.TAGS in news:
-        _send_tags(link, gid, there[mapping.TAGS], news[mapping.TAGS])
-    links.learn(link, news)
-    link.save(update_fields=["remote"])
+        links.mark_pushed(link, {mapping.NOTE: note}, now=turn.now)
+        link.save(update_fields=["pushed"])
+        given = {"input": {"id": turn.gid, "note": note}}
+        client.changed(_ask(turn, queries.UPDATE_CUSTOMER, given), "customerUpdate")
+    with transaction.atomic():
+        held = _held(link)
+        links.learn(held, {mapping.NOTE: note})
+        held.save(update_fields=["remote"])
 
 
-def _send_tags(link: ExternalLink, gid: str, there: str, wanted: str) -> None:
-    theirs, ours = set(mapping.tags_of(there)), set(mapping.tags_of(wanted))
-    if added := sorted(ours - theirs):
-        client.changed(_ask(link.connection, queries.ADD_TAGS, {"id": gid, "tags": added}), "tagsAdd")
-    # What is there and was never told may be a tag that somebody has just added there.
-    removed = sorted(theirs - ours) if links.is_known(link, mapping.TAGS, there) else []
+def _send_tags(turn: _Turn, there: Iterable[str]) -> None:
+    here = turn.customer.attributes.get(mapping.TAGS)
+    added, removed = tags.to_send(turn.link, here, there)
+    if added:
+        client.changed(_ask(turn, queries.ADD_TAGS, {"id": turn.gid, "tags": sorted(added)}), "tagsAdd")
     if removed:
-        client.changed(_ask(link.connection, queries.REMOVE_TAGS, {"id": gid, "tags": removed}), "tagsRemove")
+        client.changed(_ask(turn, queries.REMOVE_TAGS, {"id": turn.gid, "tags": sorted(removed)}), "tagsRemove")
+    with transaction.atomic():
+        held = _held(turn.link)
+        both = tags.split(here) & {*there, *added}
+        held.remote = {**held.remote, tags.KNOWN: tags.sent(held, both=both, removed=removed)}
+        held.save(update_fields=["remote"])
 
 
-def _ours(customer: Customer) -> dict[str, str]:
-    held = {name: customer.attributes.get(name) or "" for name in (mapping.NOTE, mapping.TAGS)}
-    return {
-        mapping.NOTE: str(held[mapping.NOTE]).strip(),
-        mapping.TAGS: joined_tags(mapping.tags_of(str(held[mapping.TAGS]))),
-    }
+def _held(link: ExternalLink) -> ExternalLink:
+    """As it is now: webhooks told us more meanwhile."""
+    return ExternalLink.objects.select_for_update().get(pk=link.pk)
 
 
-def _ask(known: Connection, text: str, given: Mapping[str, Any]) -> client.Said:
-    return client.ask(known, text, given, seconds=SECONDS, tries=TRIES)
+def _ask(turn: _Turn, text: str, given: Mapping[str, Any]) -> client.Said:
+    return client.ask(turn.known, text, given, seconds=max(0.0, turn.end - time.monotonic()), tries=TRIES)

@@ -8,17 +8,21 @@ _CUSTOMER = """
     amountSpent { amount currencyCode }
     createdAt updatedAt
 """
+_LINES = """
+    nodes {
+        name quantity currentQuantity
+        product { id productType }
+        originalUnitPriceSet { shopMoney { amount currencyCode } }
+    }
+    pageInfo { hasNextPage endCursor }
+"""
 _ORDER = f"""
-    id legacyResourceId name createdAt processedAt updatedAt cancelledAt test
+    id legacyResourceId name email createdAt processedAt updatedAt cancelledAt test
     displayFinancialStatus displayFulfillmentStatus
     currentTotalPriceSet {{ shopMoney {{ amount currencyCode }} }}
     totalPriceSet {{ shopMoney {{ amount currencyCode }} }}
     customer {{ {_CUSTOMER} }}
-    lineItems(first: 100) {{ nodes {{
-        name quantity currentQuantity
-        product {{ id productType }}
-        originalUnitPriceSet {{ shopMoney {{ amount currencyCode }} }}
-    }} }}
+    lineItems(first: 100) {{ {_LINES} }}
     fulfillments {{ status trackingInfo {{ company number url }} }}
 """
 _PRODUCT = """
@@ -52,6 +56,11 @@ PRODUCTS_COUNT = _count("ProductsCount", "productsCount")
 
 CUSTOMER = f"query Customer($id: ID!) {{ customer(id: $id) {{ {_CUSTOMER} }} }}"
 PRODUCT = f"query Product($id: ID!) {{ product(id: $id) {{ {_PRODUCT} }} }}"
+ORDER_LINES = f"""
+query OrderLines($id: ID!, $first: Int!, $after: String) {{
+  order(id: $id) {{ lineItems(first: $first, after: $after) {{ {_LINES} }} }}
+}}
+"""
 INSTALLATION = "query Installation { currentAppInstallation { accessScopes { handle } } shop { myshopifyDomain } }"
 
 SUBSCRIPTIONS = """

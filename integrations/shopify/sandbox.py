@@ -1,9 +1,10 @@
 """A Shopify of our own on this machine, as strict as theirs: for tests, drills and the demo.
 
 `python -m integrations.shopify.sandbox --port 8032` has one shop with customers, orders and products, which it shows at
-`/`. It knows the operations that we send, by their names, and refuses any other; tokens rotate, queries cost points,
-and every subscription is delivered to, signed, when something changes. Other answers can be scripted, and every request
-is noted with the instant at which it came.
+`/`. It knows the operations that we send, by their names, and refuses any other; it answers the fields that are
+selected and no more; tokens rotate, queries cost points, and every subscription is delivered to, signed, when something
+changes. It serves the version that is asked for, or instead of one that it does not know the oldest that it does. Other
+answers can be scripted, and every request is noted with the instant at which it came.
 """
 
 import argparse
@@ -26,17 +27,21 @@ from threading import Lock, Thread
 from typing import Any, Self
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
+from integrations.shopify.selection import NoField, picked, selected
+
 SHOP = "sandbox-shop.myshopify.com"
 CLIENT_ID = "the-app-of-the-sandbox"
 SECRET = "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"  # noqa: S105 - signs nothing but this
 TOKEN = "shpat_sandbox_of_nobody"  # noqa: S105 - opens nothing but this
 SCOPES = "read_customers,write_customers,read_orders,read_all_orders,read_products"
 VERSION = "2026-10"
+VERSIONS = ("2026-01", "2026-04", "2026-07", "2026-10")
 MOST_BYTES = 1_000_000
 MOST_POINTS, RESTORED = 2_000.0, 100.0
 LIVES, REFRESH_LIVES = 3_600, 7_776_000  # seconds
 MOST_FIRST = 250
-DEPRECATED = re.compile(r"(?<![$\w])(email|phone|addresses|orderNumber|callbackUrl)\b")
+DEPRECATED = re.compile(r"(?<![$\w])(addresses|orderNumber|callbackUrl)\b")  # and what no customer here has
+_ENDPOINT = re.compile(r"/admin/api/(20\d\d-(?:01|04|07|10))/graphql\.json")
 _OPERATION = re.compile(r"\s*(query|mutation)\s+(\w+)\s*(?:\(([^)]*)\))?")
 _VARIABLE = re.compile(r"\$(\w+)\s*:\s*([\w\[\]!]+)")
 _SINCE = re.compile(r"updated_at:>='([^']+)'")
@@ -79,9 +84,10 @@ class Delivery:
 class Sandbox:
     """Its state: what it was asked, what the shop holds, and what it will answer."""
 
-    def __init__(self, port: int = 0, *, grace: bool = True, version: str = VERSION) -> None:
+    def __init__(self, port: int = 0, *, grace: bool = True) -> None:
         self.lock = Lock()
-        self.grace, self.served = grace, version
+        self.grace = grace
+        self.served = ""  # whatever is asked for, if it is named
         self.asked: list[Asked] = []
         self.scripted: dict[str, list[Scripted]] = {}
         self.codes: dict[str, str] = {"code-of-the-merchant": SCOPES}
@@ -193,21 +199,27 @@ class Sandbox:
             self.asked.append(Asked(time.time(), operation, given, 0 if answer.drop else answer.status))
             return answer
 
-    def graphql(self, kind: str, operation: str, variables: Mapping[str, Any]) -> Scripted:
+    def graphql(self, named: re.Match[str], query: str, variables: Mapping[str, Any], version: str) -> Scripted:
+        kind, operation = named[1], named[2]
         cost = 10.0 if kind == "mutation" else 2.0 + math.ceil(int(variables.get("first", 10)) / 10)
         now = time.monotonic()
         self.points = min(self.most, self.points + (now - self.points_at) * self.restored)
         self.points_at = now
         if self.points < cost:
-            return self._said({"errors": [{"message": "Throttled", "extensions": {"code": "THROTTLED"}}]}, cost, None)
+            throttled = {"errors": [{"message": "Throttled", "extensions": {"code": "THROTTLED"}}]}
+            return self._said(throttled, cost, None, version)
         self.points -= cost
         body = self._done(operation, variables)
-        return self._said(body if "errors" in body else {"data": body}, cost, cost)
+        try:
+            body = body if "errors" in body else {"data": picked(body, selected(query), variables)}
+        except NoField as refused:
+            body = {"errors": [{"message": str(refused), "extensions": {"code": "undefinedField"}}]}
+        return self._said(body, cost, cost, version)
 
-    def _said(self, body: dict[str, Any], requested: float, actual: float | None) -> Scripted:
+    def _said(self, body: dict[str, Any], requested: float, actual: float | None, version: str) -> Scripted:
         status = {"maximumAvailable": self.most, "currentlyAvailable": self.points, "restoreRate": self.restored}
         cost = {"requestedQueryCost": requested, "actualQueryCost": actual, "throttleStatus": status}
-        headers = {"X-Shopify-API-Version": self.served}
+        headers = {"X-Shopify-API-Version": self.served or (version if version in VERSIONS else VERSIONS[0])}
         return Scripted(body={**body, "extensions": {"cost": cost}}, headers=headers)
 
     def _done(self, operation: str, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -220,6 +232,8 @@ class Sandbox:
         match operation:
             case "Product":
                 return {"product": self.products.get(_number(given["id"]))}
+            case "OrderLines":
+                return {"order": self.orders.get(_number(given["id"]))}
             case "Customer":
                 return {"customer": self.customers.get(_number(given["id"]))}
             case "Installation":
@@ -231,7 +245,8 @@ class Sandbox:
             case "Subscribe":
                 key = f"gid://shopify/WebhookSubscription/{len(self.subscriptions) + 1}"
                 if any(one["topic"] == given["topic"] and one["uri"] == given["uri"] for one in self._subscribed()):
-                    return {"webhookSubscriptionCreate": _refused("uri", "has already been taken")}
+                    refused = _refused("uri", "has already been taken")
+                    return {"webhookSubscriptionCreate": {"webhookSubscription": None, **refused}}
                 self.subscriptions[key] = {"topic": given["topic"], "uri": given["uri"]}
                 return {"webhookSubscriptionCreate": {"webhookSubscription": {"id": key}, "userErrors": []}}
             case "Unsubscribe":
@@ -264,15 +279,18 @@ class Sandbox:
 
     def _whole(self, node: dict[str, Any]) -> dict[str, Any]:
         """An order with its customer."""
-        customer = node.get("customer")
-        return {**node, "customer": self.customers.get(_number(customer["id"]), customer)} if customer else node
+        told = node.get("customer")
+        if not told:
+            return node
+        number = _number(told["id"])
+        return {**node, "customer": self.customers.get(number) or customer(int(number))}
 
     def _changed(self, operation: str, given: Mapping[str, Any]) -> dict[str, Any]:
         name = {"UpdateCustomer": "customerUpdate", "AddTags": "tagsAdd", "RemoveTags": "tagsRemove"}[operation]
         number = _number(given["input"]["id"] if operation == "UpdateCustomer" else given["id"])
         node = self.customers.get(number)
         if node is None:
-            return {name: _refused("id", "Customer does not exist")}
+            return {name: {"customer": None, **_refused("id", "Customer does not exist")}}
         if operation == "UpdateCustomer":
             node |= {key: value for key, value in given["input"].items() if key != "id"}
         elif operation == "AddTags":
@@ -285,7 +303,7 @@ class Sandbox:
         else:
             topic = "customer.tags_added" if operation == "AddTags" else "customer.tags_removed"
             self.tell(topic, {"customerId": node["id"], "tags": given["tags"], "occurredAt": node["updatedAt"]})
-        return {name: _DONE}
+        return {name: {"customer": node, **_DONE}}
 
     # Webhooks.
 
@@ -363,6 +381,7 @@ def order(number: int, *, customer_id: int | None = None, **over: Any) -> dict[s
         "id": f"gid://shopify/Order/{number}",
         "legacyResourceId": str(number),
         "name": f"#{number % 100_000}",
+        "email": None,
         "createdAt": at,
         "processedAt": at,
         "updatedAt": at,
@@ -380,6 +399,7 @@ def order(number: int, *, customer_id: int | None = None, **over: Any) -> dict[s
 
 
 def product(number: int, **over: Any) -> dict[str, Any]:
+    variant = {"id": f"gid://shopify/ProductVariant/{number}", "sku": "TEA", "title": None, "price": "20.00"}
     at = _text(datetime(2026, 9, 1, tzinfo=UTC) + timedelta(minutes=number % 100_000))
     return {
         "id": f"gid://shopify/Product/{number}",
@@ -392,7 +412,7 @@ def product(number: int, **over: Any) -> dict[str, Any]:
         "tags": ["tea"],
         "updatedAt": at,
         "featuredMedia": None,
-        "variants": {"nodes": [{"id": f"gid://shopify/ProductVariant/{number}", "sku": "TEA", "price": "20.00"}]},
+        "variants": {"nodes": [variant]},
         **over,
     }
 
@@ -476,8 +496,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(Scripted(400, {"errors": "not JSON"}))
         elif path == "/admin/oauth/access_token":
             self._answer(self.sandbox.answer("token", given, lambda: self.sandbox.token(given)))
-        elif re.fullmatch(r"/admin/api/20\d\d-\d\d/graphql\.json", path):
-            self._graphql(given)
+        elif endpoint := _ENDPOINT.fullmatch(path):
+            self._graphql(given, endpoint[1])
         else:
             self._send(Scripted(404, {"errors": "Not Found"}))
 
@@ -492,7 +512,7 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             self._send(Scripted(body=_page(self.sandbox), headers={"Content-Type": "text/html; charset=utf-8"}))
 
-    def _graphql(self, given: dict[str, Any]) -> None:
+    def _graphql(self, given: dict[str, Any], version: str) -> None:
         box = self.sandbox
         query, variables = given.get("query"), given.get("variables", {})
         named = _OPERATION.match(query) if isinstance(query, str) else None
@@ -503,8 +523,7 @@ class _Handler(BaseHTTPRequestHandler):
         elif named is None or (problem := _problem(named, str(query), variables)):
             self._send(Scripted(body={"errors": [{"message": problem if named else "no operation"}]}))
         else:
-            kind, operation = named[1], named[2]
-            self._answer(box.answer(operation, variables, lambda: box.graphql(kind, operation, variables)))
+            self._answer(box.answer(named[2], variables, lambda: box.graphql(named, str(query), variables, version)))
 
     def _answer(self, answer: Scripted) -> None:
         if answer.drop:

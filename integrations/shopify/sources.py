@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from customers.orders import MOST_ITEMS
 from integrations import links
 from integrations.contract import Ignored
 from integrations.models import Connection
@@ -15,6 +16,7 @@ from supportdesk.core.http import Rejected
 
 SECONDS = 120.0  # for one request, waiting for points included
 MOST = 250  # records of a page
+Whole = Callable[[Connection, Any, float], Any]  # a record as it is listed, in full; with the seconds of a request
 SIXTY_DAYS = "read_all_orders"  # the scope without which orders of the last sixty days are all that is shown
 
 
@@ -31,7 +33,7 @@ def may_read(known: Connection, resource: str) -> bool:
     return not known.scopes or bool({scope_of(resource), f"write_{resource}"} & set(known.scopes))
 
 
-def _pages(text: str, name: str) -> Callable[[Connection, Asked], Page]:
+def _pages(text: str, name: str, whole: Whole) -> Callable[[Connection, Asked], Page]:
     def page(known: Connection, asked: Asked) -> Page:
         given: dict[str, Any] = {"first": min(asked.size, MOST), "query": query_of(asked.since)}
         given |= {"after": asked.after} if asked.after else {}
@@ -45,9 +47,29 @@ def _pages(text: str, name: str) -> Callable[[Connection, Asked], Page]:
         if not isinstance(nodes, list) or not isinstance(info, Mapping):
             raise Rejected("bad_answer")
         after = info.get("endCursor") if info.get("hasNextPage") is True else ""
-        return Page(records=nodes, after=after if isinstance(after, str) else "")
+        records = [whole(known, node, asked.seconds or SECONDS) for node in nodes]
+        return Page(records=records, after=after if isinstance(after, str) else "")
 
     return page
+
+
+def _as_it_is(known: Connection, node: Any, seconds: float) -> Any:
+    return node
+
+
+def _with_its_lines(known: Connection, order: Any, seconds: float) -> Any:
+    """An order comes with its first lines, and is asked for the rest, as many as are kept."""
+    lines = order.get("lineItems") if isinstance(order, Mapping) else None
+    info, nodes = (lines.get("pageInfo"), lines.get("nodes")) if isinstance(lines, Mapping) else (None, None)
+    if not isinstance(info, Mapping) or info.get("hasNextPage") is not True or not isinstance(nodes, list):
+        return order
+    given = {"id": order.get("id"), "first": max(1, MOST_ITEMS - len(nodes)), "after": info.get("endCursor")}
+    found = client.ask(known, queries.ORDER_LINES, given, seconds=seconds).data.get("order")
+    rest = found.get("lineItems") if isinstance(found, Mapping) else None
+    more = rest.get("nodes") if isinstance(rest, Mapping) else None
+    if not isinstance(more, list):
+        raise Rejected("bad_answer")
+    return {**order, "lineItems": {"nodes": [*nodes, *more]}}
 
 
 def _count(text: str, name: str) -> Callable[[Connection, datetime | None], tuple[int, bool]]:
@@ -83,7 +105,7 @@ def write_order(known: Connection, node: Any, by: Actor, now: datetime) -> bool:
         return False
     customer = mapping.customer_of_node(theirs) if isinstance(theirs, Mapping) else None
     try:
-        return taking.take_order(known, told, customer, email=None, by=by, now=now)
+        return taking.take_order(known, told, customer, email=mapping.email_of(node.get("email")), by=by, now=now)
     except Ignored:
         return False
 
@@ -101,16 +123,24 @@ def write_product(known: Connection, node: Any, by: Actor, now: datetime) -> boo
     return True
 
 
-def _source(name: str, texts: tuple[str, str], write: Callable[..., bool], *, size: int) -> Source:
+def _source(
+    name: str, texts: tuple[str, str], write: Callable[..., bool], *, size: int, whole: Whole = _as_it_is
+) -> Source:
     text, count = texts
     return Source(
-        resource=name, page=_pages(text, name), key=key, write=write, count=_count(count, f"{name}Count"), size=size
+        resource=name,
+        page=_pages(text, name, whole),
+        key=key,
+        write=write,
+        count=_count(count, f"{name}Count"),
+        whole=True,  # a shop has one bucket of points
+        size=size,
     )
 
 
 # Sizes by what a page costs: an order brings its lines and its customer.
 SOURCES: Mapping[str, Source] = {
     "customers": _source("customers", (queries.CUSTOMERS, queries.CUSTOMERS_COUNT), write_customer, size=100),
-    "orders": _source("orders", (queries.ORDERS, queries.ORDERS_COUNT), write_order, size=25),
+    "orders": _source("orders", (queries.ORDERS, queries.ORDERS_COUNT), write_order, size=25, whole=_with_its_lines),
     "products": _source("products", (queries.PRODUCTS, queries.PRODUCTS_COUNT), write_product, size=25),
 }

@@ -2,10 +2,12 @@
 
 Of two tellings the newer one counts, and the same one again changes nothing. A field changes here only when it changed
 there, so what agents correct is not undone by a telling about something else; and what they changed after the shop did
-stays. Nobody is merged on a guess: an address joins only when the shop verified it, a number only when it is of one.
+stays. An attribute is a field of its own, and tags are merged one by one. What is here is read and written under one
+lock of the customer. Nobody is merged on a guess: an address joins only when the shop verified it, a number only when
+it is of one.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -22,8 +24,9 @@ from integrations import links
 from integrations.contract import Ignored
 from integrations.links import CUSTOMER
 from integrations.models import Connection, ExternalLink
-from integrations.shopify import mapping
+from integrations.shopify import mapping, tags
 from integrations.shopify.mapping import CustomerTold
+from integrations.shopify.tags import Merged
 from supportdesk.core.actor import Actor, ActorKind
 from supportdesk.core.crypto import blind_index
 from supportdesk.core.models import Event
@@ -42,17 +45,20 @@ log = structlog.get_logger("supportdesk.shopify")
 def take_customer(known: Connection, told: CustomerTold, *, received_at: datetime, by: Actor, now: datetime) -> bool:
     """Whether anything here changed. Raises Ignored, for who was erased or is deleted there."""
     _refuse_gone(known, told.external_id)
-    customer, is_new = _customer_of(told, by=by, now=now)
+    customer, is_new = _customer_of(known, told, by=by, now=now)
     link = _link(known, told.external_id, customer)
     at = told.told_at or received_at
     is_newer = link.remote_updated_at is None or at > link.remote_updated_at
-    totals = _totals(told) if _may_count(link, at) else {}
-    values = (_plain(told) | _noted(told) if is_newer else {}) | totals
-    if not values:
+    may_count = _may_count(link, at)
+    values = _plain(told) | _noted(told) if is_newer else {}
+    values |= _totals(told) if may_count else {}
+    here = customer.attributes.get(mapping.TAGS)
+    tagged = tags.told_all(link, here, told.tags) if may_count and told.tags is not None else None
+    if not values and tagged is None:
         return False
-    changed = is_new or _apply(customer, link, values, at=at, by=by, now=now)
-    links.learn(link, values)
-    if totals:
+    changed = is_new or _apply(customer, link, values, tagged, at=at, by=by, now=now)
+    _learn(link, values, tagged)
+    if may_count and (tagged is not None or _totals(told)):
         link.remote = {**link.remote, TOTALS_AT: at.isoformat()}
     if is_newer:
         link.remote_updated_at = at
@@ -103,10 +109,15 @@ def change_tags(
     news = {tag for tag, key in keys.items() if _is_later(at, clocks.get(key), link.remote.get(TOTALS_AT))}
     if not news:
         raise Ignored(OLDER)
-    tags = set(mapping.tags_of(customer.attributes.get(mapping.TAGS, "")))
-    told = {mapping.TAGS: joined_tags((tags | (added & news)) - (removed & news))}
+    tagged = tags.told_change(
+        link,
+        customer.attributes.get(mapping.TAGS),
+        added=added & news,
+        removed=removed & news,
+        changed_here=mapping.TAGS in _changed_here(customer, since=at),
+    )
     clocks = dict([*clocks.items(), *((keys[tag], at.isoformat()) for tag in sorted(news))][-MOST_CLOCKS:])
-    _count_delta(customer, link, told, clocks={TAGS_AT: clocks}, at=at, by=by, now=now)
+    _count_delta(customer, link, {}, tagged, clocks={TAGS_AT: clocks}, at=at, by=by, now=now)
 
 
 def take_totals(
@@ -116,7 +127,7 @@ def take_totals(
     customer, link = _known(known, number)
     if not _is_later(at, link.remote.get(SPENT_AT), link.remote.get(TOTALS_AT)):
         raise Ignored(OLDER)
-    _count_delta(customer, link, totals, clocks={SPENT_AT: at.isoformat()}, at=at, by=by, now=now)
+    _count_delta(customer, link, totals, None, clocks={SPENT_AT: at.isoformat()}, at=at, by=by, now=now)
 
 
 def lose_customer(known: Connection, number: str) -> None:
@@ -152,20 +163,30 @@ def _refuse_gone(known: Connection, number: str) -> None:
         raise Ignored(LOST)
 
 
-def _customer_of(told: CustomerTold, *, by: Actor, now: datetime) -> tuple[Customer, bool]:
-    """And whether they are new."""
+def _customer_of(known: Connection, told: CustomerTold, *, by: Actor, now: datetime) -> tuple[Customer, bool]:
+    """Locked until the caller's transaction ends; and whether they are new. Raises Ignored."""
     identity = Identity(source=IdentitySource.SHOPIFY, external_id=told.external_id)
-    found = _identified(told.external_id) or _with_address(told) or _with_number(told)
+    found = _found(told)
+    if found is None:
+        links.one_at_a_time(known, told.external_id)
+        found = _found(told)
+        _refuse_gone(known, told.external_id)  # they may have been erased since we asked
     if found is None:
         return _made(told, identity, by=by, now=now), True
-    identify_customer(customer_id=found.pk, identity=identity, by=by, now=now)
-    return found, False
+    held = _locked(found)
+    identify_customer(customer_id=held.pk, identity=identity, by=by, now=now)
+    return held, False
+
+
+def _found(told: CustomerTold) -> Customer | None:
+    return _identified(told.external_id) or _with_address(told) or _with_number(told)
 
 
 def _made(told: CustomerTold, identity: Identity, *, by: Actor, now: datetime) -> Customer:
     values: dict[str, Any] = {name: getattr(told, name) for name in ("email", "phone", "address")}
     values |= {"name": told.name or _unnamed(told), "language": told.language or "", "identities": [identity]}
-    attributes = _stored({**_noted(told), **_totals(told)})
+    tagged = {} if told.tags is None else {mapping.TAGS: tags.joined(told.tags)}
+    attributes = _stored({**_noted(told), **_totals(told), **tagged})
     try:
         return create_customer(**values, attributes=attributes, by=by, now=now)
     except IdentityTaken as taken:
@@ -198,6 +219,14 @@ def _unnamed(told: CustomerTold) -> str:
     return f"Shopify customer {told.external_id}"
 
 
+def _locked(customer: Customer) -> Customer:
+    """As it is now, and stays until the caller's transaction ends. Raises Ignored."""
+    held = Customer.objects.select_for_update(of=("self",)).get(pk=customer.pk)
+    if held.erased_at is not None:
+        raise Ignored(ERASED)
+    return held
+
+
 def _link(known: Connection, number: str, customer: Customer) -> ExternalLink:
     return links.link_to(known, CUSTOMER, number, local_type=CUSTOMER, local_id=customer.pk)
 
@@ -207,7 +236,7 @@ def _known(known: Connection, number: str) -> tuple[Customer, ExternalLink]:
     customer = _identified(number)
     if customer is None:
         raise Ignored(NOBODY)
-    return customer, _link(known, number, customer)
+    return _locked(customer), _link(known, number, customer)
 
 
 def _plain(told: CustomerTold) -> dict[str, str]:
@@ -220,25 +249,13 @@ def _noted(told: CustomerTold) -> dict[str, str]:
 
 
 def _totals(told: CustomerTold) -> dict[str, str]:
-    """What webhooks do not tell."""
+    """What webhooks do not tell, but for tags."""
     found = {
-        mapping.TAGS: None if told.tags is None else joined_tags(set(told.tags)),
         mapping.SPENT: None if told.spent is None else str(told.spent),
         mapping.CURRENCY: told.currency,
         mapping.ORDERS: None if told.orders is None else str(told.orders),
     }
     return {name: value for name, value in found.items() if value is not None}
-
-
-def joined_tags(tags: Iterable[str]) -> str:
-    """As much as an attribute holds, whole tags."""
-    kept = ""
-    for tag in sorted(tags):
-        longer = f"{kept}, {tag}" if kept else tag
-        if len(longer) > mapping.MOST_TEXT:
-            break
-        kept = longer
-    return kept
 
 
 def _stored(values: Mapping[str, str]) -> dict[str, Any]:
@@ -260,31 +277,47 @@ def _count_delta(
     customer: Customer,
     link: ExternalLink,
     values: Mapping[str, str],
+    tagged: Merged | None,
     *,
     clocks: Mapping[str, Any],
     at: datetime,
     by: Actor,
     now: datetime,
 ) -> None:
-    _apply(customer, link, values, at=at, by=by, now=now)
-    links.learn(link, values)
+    _apply(customer, link, values, tagged, at=at, by=by, now=now)
+    _learn(link, values, tagged)
     before = link.remote.get(DELTA_AT)
     newest = at if before is None else max(at, datetime.fromisoformat(before))
     link.remote = {**link.remote, **clocks, DELTA_AT: newest.isoformat()}
     link.save(update_fields=["remote"])
 
 
+def _learn(link: ExternalLink, values: Mapping[str, str], tagged: Merged | None) -> None:
+    """What the shop holds now; the caller saves."""
+    links.learn(link, values)
+    if tagged is not None:
+        link.remote = {**link.remote, tags.KNOWN: tagged.known}
+
+
 def _apply(
-    customer: Customer, link: ExternalLink, values: Mapping[str, str], *, at: datetime, by: Actor, now: datetime
+    customer: Customer,
+    link: ExternalLink,
+    values: Mapping[str, str],
+    tagged: Merged | None,
+    *,
+    at: datetime,
+    by: Actor,
+    now: datetime,
 ) -> bool:
-    """Sets what is news, and not older than what an agent did."""
-    ours = _changed_here(customer, since=at)
+    """Sets what is news, and not older than what an agent did to the same field. The customer is locked."""
     news = links.news(link, values, now=now)
     if not link.remote:  # the first word of somebody whom we know better
         news = {name for name in news if not getattr(customer, name, "")}
-    changes: dict[str, Any] = {name: values[name] for name in news & set(PLAIN) if name not in ours}
+    news -= _changed_here(customer, since=at)
     noted = {name: values[name] for name in news - set(PLAIN)}
-    if noted and "attributes" not in ours:
+    noted |= {} if tagged is None else {mapping.TAGS: tagged.text}
+    changes: dict[str, Any] = {name: values[name] for name in news & set(PLAIN)}
+    if noted:
         kept = {name: value for name, value in customer.attributes.items() if name not in noted}
         changes["attributes"] = kept | _stored(noted)
     if not changes:
@@ -300,10 +333,10 @@ def _apply(
 
 
 def _changed_here(customer: Customer, *, since: datetime) -> set[str]:
-    """Names of fields that people changed since then."""
+    """Names of fields, and of attributes, that people changed since then."""
     done = Event.objects.filter(subject_type=CustomerUpdated.subject_type, subject_id=customer.pk, at__gt=since)
     told = done.filter(name=CustomerUpdated.name, actor_kind=ActorKind.PERSON).values_list("payload", flat=True)
-    return {name for payload in told for name in payload["fields"]}
+    return {name.removeprefix("attributes.") for payload in told for name in payload["fields"]}
 
 
 def _owner(known: Connection, customer: CustomerTold | None, email: str | None, *, by: Actor, now: datetime) -> int:
@@ -316,9 +349,14 @@ def _owner(known: Connection, customer: CustomerTold | None, email: str | None, 
     _refuse_gone(known, customer.external_id)
     there = _identified(customer.external_id)
     if there is None:
-        there, is_new = _customer_of(replace(customer, note=None), by=by, now=now)
+        there, is_new = _customer_of(known, replace(customer, note=None), by=by, now=now)
         link = _link(known, customer.external_id, there)
         if is_new:
-            links.learn(link, _plain(customer))
+            has = (
+                None
+                if customer.tags is None
+                else tags.told_all(link, there.attributes.get(mapping.TAGS), customer.tags)
+            )
+            _learn(link, _plain(customer), has)
             link.save(update_fields=["remote"])
     return there.pk

@@ -20,6 +20,7 @@ from integrations.tests.builders import make_connection
 
 pytestmark = [pytest.mark.django_db, pytest.mark.vuln]
 ADMIN = "/admin/integrations/connection/"
+OTHER = "other-shop.myshopify.com"
 VECTOR = [
     ("code", "0907a61c0c8d55e99db179b68161bc00"),
     ("shop", "some-shop.myshopify.com"),
@@ -158,13 +159,16 @@ def test_an_altered_answer_is_refused_and_nothing_is_asked(
 
 
 @pytest.mark.parametrize(
-    "shop", [f"{SHOP}\n", f"{SHOP}/x", f"user@{SHOP}", f"{SHOP}.evil.example", "evil.example", "", "-x.myshopify.com"]
+    "shop",
+    [f"{SHOP}\n", f"{SHOP}/x", f"user@{SHOP}", f"{SHOP}.evil.example", "evil.example", "", "-x.myshopify.com", OTHER],
 )
 def test_another_shop_is_refused_however_well_it_is_signed(
     shopify: Sandbox, known: Connection, browser: Client, shop: str
 ) -> None:
+    other = make_connection(account_key=OTHER, changes={}, active=False)
     finish(browser, callback(begin(browser, known)["state"], shop=shop))
     assert shopify.of("token") == []
+    assert {one.status for one in Connection.objects.filter(pk__in=[known.pk, other.pk])} == {ConnectionStatus.PENDING}
 
 
 def test_another_browser_another_administrator_and_a_late_answer_are_refused(

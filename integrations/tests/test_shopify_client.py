@@ -15,6 +15,7 @@ from integrations.tests.builders import SECRET, make_connection
 from supportdesk.core.http import Rejected, Unavailable
 
 pytestmark = pytest.mark.django_db
+SEVEN = {"variables": {"id": "gid://shopify/Customer/7"}}
 THROTTLED: dict[str, Any] = {
     "errors": [{"message": "Throttled", "extensions": {"code": "THROTTLED"}}],
     "extensions": {
@@ -143,7 +144,10 @@ def test_a_refused_token_without_another_ends_the_connection(shopify: Sandbox, k
 @pytest.mark.parametrize(
     ("body", "problem"),
     [
-        ({"query": "query Customers { customers { email } }", "variables": {}}, "deprecated"),
+        ({"query": "query Customers { customers { addresses } }", "variables": {}}, "deprecated"),
+        (SEVEN | {"query": "query Customer($id: ID!) { customer(id: $id) { id email } }"}, "'email' doesn't exist"),
+        (SEVEN | {"query": "query Customer($id: ID!) { customer(id: $id) { tags { id } } }"}, "on scalars"),
+        (SEVEN | {"query": "query Customer($id: ID!) { customer(id: $id) { amountSpent } }"}, "must have selections"),
         ({"query": "query Customers($first: Int!) { x }", "variables": {"first": 251}}, "at most 250"),
         ({"query": "query Customers($first: Int!) { x }", "variables": {}}, "not provided"),
         ({"query": "query Customers { x }", "variables": {"x": 1}}, "not declared"),
@@ -151,10 +155,28 @@ def test_a_refused_token_without_another_ends_the_connection(shopify: Sandbox, k
     ],
 )
 def test_the_sandbox_refuses_what_shopify_would(shopify: Sandbox, body: dict[str, Any], problem: str) -> None:
+    shopify.add_customer(7, tags=["vip"])
     url = f"{shopify.url}/admin/api/2026-10/graphql.json"
     answer = requests.post(url, json=body, headers={"X-Shopify-Access-Token": TOKEN}, timeout=5)
     assert problem in str(answer.json()["errors"])
     assert requests.post(url, json=body, timeout=5).status_code == 401
+
+
+@pytest.mark.parametrize(
+    ("asked", "served"), [("2026-07", "2026-07"), ("2025-10", "2026-01"), ("2026-11", None), ("unstable", None)]
+)
+def test_the_sandbox_serves_another_version_for_one_that_is_over_and_none_for_what_is_none(
+    shopify: Sandbox, asked: str, served: str | None
+) -> None:
+    shopify.add_customer(7)
+    query = {"query": "query Customer($id: ID!) { customer(id: $id) { firstName amountSpent { amount } } }"}
+    url = f"{shopify.url}/admin/api/{asked}/graphql.json"
+    answer = requests.post(url, json=SEVEN | query, headers={"X-Shopify-Access-Token": TOKEN}, timeout=5)
+    assert answer.headers.get("X-Shopify-API-Version") == served
+    if served is None:
+        assert answer.status_code == 404
+    else:
+        assert answer.json()["data"] == {"customer": {"firstName": "Robin", "amountSpent": {"amount": "0.0"}}}
 
 
 @pytest.mark.parametrize(

@@ -6,11 +6,14 @@ from datetime import UTC, datetime, timedelta
 from io import StringIO
 from typing import Any
 
+import psycopg
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import connection
 from django.utils import timezone
 
 from customers.models import Customer, Order
+from customers.tests.builders import make_customer
 from integrations import jobs, syncing
 from integrations.models import Connection, ExternalLink, SyncCursor
 from integrations.shopify import client, subscriptions
@@ -62,6 +65,28 @@ def test_an_order_before_its_customer_makes_them(shopify: Sandbox, known: Connec
     assert Customer.objects.get(orders__external_id="1").identities.get().external_id == "7"
 
 
+def test_the_order_of_a_guest_is_of_whom_the_address_is(shopify: Sandbox, known: Connection) -> None:
+    ours = make_customer(email="guest@example.com")
+    shopify.add_order(1, email="Guest@example.com")
+    shopify.add_order(2, email="nobody@example.com")
+    run("orders")
+    assert Order.objects.get().customer_id == ours.pk
+
+
+def test_an_order_with_more_lines_than_come_at_once_is_there_in_full_up_to_as_many_as_are_kept(
+    shopify: Sandbox, known: Connection
+) -> None:
+    shopify.add_customer(7)
+    (line,) = shopify.add_order(1, customer_id=7)["lineItems"]["nodes"]
+    for number, lines in ((1, 100), (2, 130), (3, 300)):
+        nodes = [{**line, "name": f"Line {place}"} for place in range(lines)]
+        shopify.add_order(number, customer_id=7, lineItems={"nodes": nodes})
+    run("orders")
+    kept = [[item["name"] for item in order.items] for order in Order.objects.order_by("external_id")]
+    assert kept == [[f"Line {place}" for place in range(count)] for count in (100, 130, 250)]
+    assert [one.given["first"] for one in shopify.of("OrderLines")] == [150, 150]
+
+
 def test_options_say_how_much_and_what_is_wrong_with_them(shopify: Sandbox, known: Connection) -> None:
     for number in range(1, 11):
         shopify.add_customer(number)
@@ -86,14 +111,26 @@ def test_what_the_app_may_not_read_is_said_before(shopify: Sandbox, known: Conne
     assert "only orders of the last 60 days" in run("orders")
 
 
-def test_another_run_is_named_and_its_exit_code_says_so(known: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
-    def held(*_: Any, **__: Any) -> None:
-        raise syncing.Held("customers of this connection is taken over by host:7:1.")
+def params() -> dict[str, Any]:
+    given = connection.get_connection_params()
+    return {name: given[name] for name in ("dbname", "user", "password", "host", "port") if name in given}
 
-    monkeypatch.setattr(syncing, "run", held)
-    with pytest.raises(SystemExit) as ended:
-        run("customers")
-    assert ended.value.code == 75
+
+def test_one_run_at_a_time_for_a_shop_whose_points_they_would_share(shopify: Sandbox, known: Connection) -> None:
+    shopify.add_customer(7)
+    run("customers")
+    other = make_connection(changes={"access_token": TOKEN, "webhook_secret": SECRET})
+    SyncCursor.objects.create(connection=known, resource="orders", lease_owner="host:7:1", lease_until=timezone.now())
+    with psycopg.connect(**params(), autocommit=True) as rival:
+        rival.execute("SELECT pg_advisory_lock(%s, %s)", [syncing.WHOLE_LOCK, known.pk])
+        err = StringIO()
+        with pytest.raises(SystemExit) as ended:
+            call_command("import_shopify", "customers", "--connection", str(known.pk), stdout=err, stderr=err)
+        assert (ended.value.code, "orders of this connection is taken over by host:7:1" in err.getvalue()) == (75, True)
+        assert "1 seen" in run("customers", "--connection", str(other.pk))
+        shopify.add_customer(8, updatedAt="2026-11-01T00:00:00Z")
+        assert jobs.sync_shop(known, now=timezone.now()) == 0
+    assert jobs.sync_shop(known, now=timezone.now()) == 1
 
 
 def test_ctrl_c_ends_the_page_and_says_how_to_go_on(shopify: Sandbox, known: Connection, monkeypatch: Any) -> None:
@@ -166,6 +203,20 @@ def test_by_the_clock_what_changed_is_taken_over_of_what_was_taken_over_once(
     assert known.last_ok_at is not None
 
 
+def test_by_the_clock_too_much_that_is_refused_is_told(
+    shopify: Sandbox, known: Connection, caplog: pytest.LogCaptureFixture
+) -> None:
+    run("orders")
+    for number in range(1, 31):
+        shopify.add_order(number, customer_id=number, totalPriceSet=None, currentTotalPriceSet=None)
+    assert jobs.sync_shop(known, now=timezone.now()) == 0
+    known.refresh_from_db()
+    assert (known.last_error, "too much of what a partner has is refused" in caplog.text) == (
+        "orders: 25 of 25 refused",
+        True,
+    )
+
+
 def test_every_topic_that_the_scopes_allow_is_registered_and_again_when_it_was_dropped(
     shopify: Sandbox, known: Connection
 ) -> None:
@@ -196,3 +247,27 @@ def test_tokens_are_renewed_before_anybody_needs_them(shopify: Sandbox, known: C
         due = jobs.expiring(now=timezone.now())
         assert [jobs.refresh_token(one, now=timezone.now()) for one in due] == [True] * renewed
     assert len(shopify.of("token")) == 1
+
+
+@pytest.mark.django_db(transaction=True, databases=["default", "tokens"])
+def test_a_token_that_ends_in_the_middle_of_an_import_is_renewed_once_and_the_page_asked_for_once_more(
+    shopify: Sandbox, known: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(1, 11):
+        shopify.add_customer(number)
+    token, again = shopify.pair()
+    at = timezone.now() + timedelta(hours=1)
+    Connection.objects.update(access_token=token, refresh_token=again, expires_at=at)
+    good = shopify._page
+
+    def end_behind_the_first(name: str, given: Any) -> Any:
+        if not given.get("after"):
+            shopify.expire()
+        return good(name, given)
+
+    monkeypatch.setattr(shopify, "_page", end_behind_the_first)
+    shopify.access.discard(TOKEN)
+    assert "10 seen, 10 written" in run("customers", "--batch-size", "4")
+    assert [len(shopify.of(name)) for name in ("unauthorized", "token", "Customers")] == [1, 1, 3]
+    known.refresh_from_db()
+    assert (known.status, known.access_token in shopify.access) == ("active", True)

@@ -12,13 +12,15 @@ from agents.tests.builders import SYSTEM, make_agent
 from customers.models import Customer
 from customers.services import update_customer
 from integrations import connections, doctor, receipts
+from integrations.enums import ConnectionStatus
 from integrations.models import Connection, ExternalLink
-from integrations.shopify import client, mapping, sources, subscriptions
+from integrations.shopify import client, mapping, outbound, sources, subscriptions
 from integrations.shopify.sandbox import SCOPES, TOKEN, Sandbox, Scripted
 from integrations.shopify.sandbox import Delivery as Sent
 from integrations.tests.builders import SECRET, make_connection, send, signature
 from supportdesk.core import delivery
 from supportdesk.core.actor import Actor, Door
+from supportdesk.core.asking import redis
 from supportdesk.core.models import Delivery
 from supportdesk.tests.client import Api
 
@@ -79,7 +81,7 @@ def test_notes_and_tags_of_agents_are_the_shops_too_and_do_not_come_back(
     assert written(shopify) == ["UpdateCustomer", "AddTags", "RemoveTags"] * 4
     customer.refresh_from_db()
     assert customer.attributes["shopify_tags"] == "vip, öko 3"
-    assert set(ExternalLink.objects.get(object_type="customer").pushed) == {mapping.NOTE, mapping.TAGS}
+    assert set(ExternalLink.objects.get(object_type="customer").pushed) == {mapping.NOTE}
 
 
 def signed(one: Sent) -> dict[str, str]:
@@ -108,27 +110,95 @@ def test_what_changed_there_meanwhile_stays_and_no_tag_is_lost(
     later = (timezone.now() + timedelta(hours=1)).strftime("%Y-%m-%dT%H:%M:%SZ")
     shopify.customers["7"] |= {"note": "theirs", "tags": ["theirs", "vip"], "updatedAt": later}
     change(customer, agent, shopify_note="ours", shopify_tags="ours")
-    assert shopify.customers["7"]["note"] == "theirs"
-    assert written(shopify) == []
-    change(customer, agent, shopify_note="", shopify_tags="ours, vip")
-    shopify.customers["7"]["updatedAt"] = "2026-11-01T00:00:00Z"
-    change(customer, agent, shopify_tags="ours")
-    assert shopify.customers["7"]["tags"] == ["ours", "theirs", "vip"]
+    node = shopify.customers["7"]
+    assert (node["note"], node["tags"]) == ("theirs", ["ours", "theirs"])
+    assert written(shopify) == ["AddTags", "RemoveTags"]
+    change(customer, agent, shopify_tags="ours, vip")
+    change(customer, agent, shopify_tags="vip")
+    assert node["tags"] == ["theirs", "vip"]
 
 
-def test_a_shop_that_is_away_is_told_later_and_one_that_refuses_is_noted(
+def test_only_what_an_agent_changed_is_sent(shopify: Sandbox, known: Connection, agent: Actor) -> None:
+    customer = imported(known, shopify.add_customer(7, note="old", tags=["vip"]))
+    shopify.customers["7"] |= {"note": "newer", "tags": ["newer", "vip"]}
+    change(customer, agent, nick="Rob")
+    assert shopify.asked == []
+    change(customer, agent, shopify_tags="ours, vip")
+    assert (shopify.customers["7"]["note"], shopify.customers["7"]["tags"]) == ("newer", ["newer", "ours", "vip"])
+    imported(known, {**shopify.customers["7"]})
+    customer.refresh_from_db()
+    assert customer.attributes["shopify_note"] == "newer"
+    assert customer.attributes["shopify_tags"] == "newer, ours, vip"
+
+
+def waiting() -> list[Delivery]:
+    return list(Delivery.objects.pending().filter(reaction__contains="write_back"))
+
+
+def once_more() -> None:
+    Delivery.objects.update(due_at=timezone.now())
+    delivery.run_due(limit=50)
+
+
+def test_a_shop_that_is_away_is_told_later_and_to_wait_is_no_try(
     shopify: Sandbox, known: Connection, agent: Actor
 ) -> None:
     customer = imported(known, shopify.add_customer(7))
-    shopify.script("Customer", Scripted(503, "away"), Scripted(503, "away"))
+    shopify.script("Customer", *[Scripted(503, "away")] * 20)
+    change(customer, agent, shopify_note="x", shopify_tags="ours")
+    for _ in range(delivery.TRIES + 1):
+        once_more()
+    (waits,) = waiting()
+    assert (waits.attempts, Delivery.objects.dead().count()) == (0, 0)
+    shopify.scripted.clear()
+    redis().delete(f"breaker:shopify-{known.pk}")
+    once_more()
+    assert (shopify.customers["7"]["note"], shopify.customers["7"]["tags"]) == ("x", ["ours"])
+    assert waiting() == []
+
+
+@pytest.mark.parametrize("become", ["pause", "require_reauth"])
+def test_what_agents_change_while_the_shop_is_not_connected_waits(
+    shopify: Sandbox, known: Connection, agent: Actor, become: str
+) -> None:
+    customer = imported(known, shopify.add_customer(7))
+    with_error = {"error": "x"} if become == "require_reauth" else {}
+    getattr(connections, become)(connection_id=known.pk, by=agent, now=timezone.now(), **with_error)
     change(customer, agent, shopify_note="x")
-    assert Delivery.objects.pending().filter(reaction__contains="write_back").count() == 1
-    Delivery.objects.update(due_at=timezone.now())
-    delivery.run_due(limit=50)
-    assert shopify.customers["7"]["note"] == "x"
+    assert (len(waiting()), shopify.asked) == (1, [])
+    connections.activate(connection_id=known.pk, by=agent, now=timezone.now())
+    once_more()
+    assert (shopify.customers["7"]["note"], waiting()) == ("x", [])
+
+
+def test_a_token_that_is_refused_makes_it_wait_for_an_administrator(
+    shopify: Sandbox, known: Connection, agent: Actor
+) -> None:
+    customer = imported(known, shopify.add_customer(7))
+    shopify.access.clear()
+    change(customer, agent, shopify_note="x")
+    known.refresh_from_db()
+    assert (known.status, len(waiting())) == (ConnectionStatus.REAUTH, 1)
+
+
+def test_after_a_day_it_is_given_up_and_said(shopify: Sandbox, known: Connection, agent: Actor) -> None:
+    customer = imported(known, shopify.add_customer(7))
+    connections.pause(connection_id=known.pk, by=agent, now=timezone.now())
+    change(customer, agent, shopify_note="x")
+    given: dict[str, Any] = {"customer_id": customer.pk, "names": {mapping.NOTE}}
+    outbound.write_back(**given, at=timezone.now() - timedelta(days=1), now=timezone.now())
+    known.refresh_from_db()
+    assert known.last_error == "write_back: not_active for a day"
+    connections.uninstall(connection_id=known.pk, by=agent, now=timezone.now())
+    once_more()
+    assert waiting() == []
+
+
+def test_what_the_shop_refuses_is_noted_and_not_tried_again(shopify: Sandbox, known: Connection, agent: Actor) -> None:
+    customer = imported(known, shopify.add_customer(7))
     shopify.script("UpdateCustomer", Scripted(403, {"errors": "x"}))
     change(customer, agent, shopify_note="y")
-    assert not Delivery.objects.pending().exists()
+    assert waiting() == []
     known.refresh_from_db()
     assert known.last_error == "forbidden"
 

@@ -8,24 +8,33 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.db import connection as database
+from django.test import Client
 from django.utils import timezone
 
 from agents.models import Agent
 from agents.selectors import actor_for
 from agents.tests.builders import SYSTEM, make_agent
+from customers.insights import profiles
 from customers.models import Customer, Order
 from customers.privacy import erase
+from customers.selectors import known_by_email
 from customers.services import Identity, create_customer, update_customer
 from customers.tests.builders import make_customer
-from integrations import privacy, receipts
+from integrations import connections, links, privacy, receipts
 from integrations.enums import ConnectionStatus, PrivacyRequest, ReceiptStatus
 from integrations.models import Connection, DataSubjectRequest, ExternalLink, WebhookReceipt
-from integrations.shopify import mapping
+from integrations.shopify import mapping, sources, taking
+from integrations.shopify import tags as merging
 from integrations.shopify.sandbox import Sandbox
 from integrations.shopify.sandbox import customer as customer_node
 from integrations.shopify.sandbox import order as order_node
-from integrations.tests.builders import make_connection, send_shopify
+from integrations.tests.builders import SECRET, encoded, make_connection, send, send_shopify, shopify_headers
+from supportdesk.core import delivery
 from supportdesk.core.actor import Door
+from supportdesk.core.models import Event
+from supportdesk.tests.client import Api
+from tickets.tests.builders import make_ticket, say
 
 pytestmark = pytest.mark.django_db
 BODIES: Mapping[str, Any] = json.loads(Path(__file__).with_name("shopify_bodies.json").read_text())
@@ -113,6 +122,82 @@ def test_what_an_agent_changed_later_or_the_shop_did_not_change_stays(known: Con
     assert of(7).name == "Robin Newer"
 
 
+def test_an_agents_change_of_one_attribute_keeps_back_no_other(known: Connection) -> None:
+    tell(known, "customers/create", robin(note="first"))
+    agent = person(make_agent(role="admin"))
+    ours = {**of(7).attributes, "shopify_tags": "ours", "nick": "Rob"}
+    update_customer(customer_id=of(7).pk, changes={"attributes": ours}, by=agent, now=timezone.now())
+    late = {"customerId": "gid://shopify/Customer/7", "occurredAt": (AT + timedelta(minutes=5)).isoformat()}
+    tell(known, "customers/disable", robin(minutes=5, note="second", state="disabled"))
+    tell(known, "customer.tags_added", {**late, "tags": ["theirs"]})
+    tell(known, "customers/purchasing_summary", {**late, "numberOfOrders": 3})
+    assert of(7).attributes == {
+        "nick": "Rob",
+        "shopify_note": "second",
+        "shopify_state": "disabled",
+        "shopify_tags": "ours, theirs",
+        "shopify_orders": 3,
+    }
+    noted = {**of(7).attributes, "shopify_note": "ours"}
+    update_customer(customer_id=of(7).pk, changes={"attributes": noted}, by=agent, now=timezone.now())
+    tell(known, "customers/enable", robin(minutes=6, note="third"))
+    assert (of(7).attributes["shopify_note"], of(7).attributes["shopify_state"]) == ("ours", "enabled")
+
+
+def test_what_an_agent_changes_while_the_shop_tells_is_not_lost(
+    known: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ours = make_customer(email="robin@example.com")
+
+    def changed_once_read(email: str) -> Customer | None:
+        found = known_by_email(email)
+        attributes = {"nick": "Rob"}
+        update_customer(customer_id=ours.pk, changes={"attributes": attributes}, by=SYSTEM, now=timezone.now())
+        return found
+
+    monkeypatch.setattr(taking, "known_by_email", changed_once_read)
+    tell(known, "customers/create", robin(note="x"))
+    assert of(7).attributes == {"nick": "Rob", "shopify_note": "x", "shopify_state": "enabled"}
+
+
+def test_events_name_which_attribute_of_a_partner_changed_and_no_other_and_no_value(known: Connection) -> None:
+    attributes = {"shopify_note": "x", "Robin's dog": "Rex", "shopify_robin@example.com": "y"}
+    ours = make_customer()
+    update_customer(customer_id=ours.pk, changes={"attributes": attributes}, by=SYSTEM, now=timezone.now())
+    assert Event.objects.get(name="customer.updated").payload == {"fields": ["attributes", "attributes.shopify_note"]}
+
+
+def told_of(tags: list[str], here: str, theirs: list[str]) -> tuple[str, list[str], list[str]]:
+    """Once both knew `tags`, we have `here` and the shop has `theirs`: what we have then, and what it would be sent."""
+    link = ExternalLink()
+    link.remote = {"tags": merging.told_all(link, "", tags).known}
+    merged = merging.told_all(link, here, theirs)
+    link.remote = {"tags": merged.known}
+    added, removed = merging.to_send(link, merged.text, theirs)
+    return merged.text, sorted(added), sorted(removed)
+
+
+@pytest.mark.parametrize(
+    ("both", "here", "theirs", "then"),
+    [
+        (["a"], "a", ["a"], ("a", [], [])),
+        (["a"], "a, ours", ["a", "theirs"], ("a, ours, theirs", ["ours"], [])),
+        (["a", "b", "c"], "a, b", ["b", "c"], ("b", [], ["c"])),
+        (["a"], "", ["a"], ("", [], ["a"])),
+        (["a"], "a", [], ("", [], [])),
+        ([], "both", ["both"], ("both", [], [])),
+    ],
+)
+def test_tags_of_both_sides_are_merged_one_by_one(both: Any, here: str, theirs: Any, then: Any) -> None:
+    assert told_of(both, here, theirs) == then
+
+
+def test_a_tag_for_which_there_is_no_room_here_is_not_taken_away_there() -> None:
+    many = [f"{number:04}" * 25 for number in range(20)]
+    text, added, removed = told_of([*many, "zebra"], merging.joined([*many, "zebra"]), ["0", *many, "zebra"])
+    assert (len(text) <= 1_000, added, removed) == (True, [], [])
+
+
 def test_only_a_verified_address_and_a_number_of_one_join(known: Connection) -> None:
     ours = make_customer(email="Robin@Example.com")
     tell(known, "customers/create", robin(verified_email=False))
@@ -146,6 +231,20 @@ def test_tags_and_totals_come_as_changes_and_an_older_one_is_nothing(known: Conn
     }
     assert (older.status, older.error) == ("ignored", "older than what is known")
     assert tell(known, "customer.tags_added", {"customerId": "9", "tags": []}).status == "ignored"
+
+
+def test_a_webhook_that_tells_neither_changes_neither_tags_nor_totals(known: Connection) -> None:
+    node = customer_node(7, tags=["vip"], amountSpent={"amount": "9.00", "currencyCode": "EUR"}, numberOfOrders="2")
+    sources.write_customer(known, node, SYSTEM, timezone.now())
+    totals = {name: value for name, value in of(7).attributes.items() if name != "shopify_state"}
+    tell(known, "customers/update", robin(note="x", state="invited"))
+    assert of(7).attributes == {**totals, "shopify_note": "x", "shopify_state": "invited"}
+    assert totals == {
+        "shopify_tags": "vip",
+        "shopify_spent": "9.00",
+        "shopify_currency": "EUR",
+        "shopify_orders": 2,
+    }
 
 
 def test_each_tag_and_the_totals_have_a_clock_of_their_own(known: Connection) -> None:
@@ -235,6 +334,15 @@ def test_every_number_of_a_split_shipment_and_none_of_a_cancelled_one(known: Con
         ("DHL", "2", ""),
         ("", "4", ""),
     ]
+    (told,) = profiles([found.customer_id])[0].orders
+    assert told.tracking_numbers == ("1", "2", "4")
+    browser = Client()
+    browser.force_login(make_agent(role="admin"))
+    page = browser.get(f"/admin/customers/customer/{found.customer_id}/change/").content.decode()
+    shown = " ".join(page.split())
+    assert '<bdi>DHL <a href="https://x/1" rel="noopener noreferrer">1</a></bdi>' in shown
+    assert [number in shown for number in ("<bdi>DHL 2</bdi>", "<bdi> 4</bdi>", "UPS")] == [True, True, False]
+    assert "javascript:alert" not in page
 
 
 def test_a_deleted_order_is_gone_whatever_comes_late(known: Connection) -> None:
@@ -312,6 +420,35 @@ def test_an_export_is_open_until_it_is_delivered_and_of_somebody_unknown_done(kn
     assert DataSubjectRequest.objects.get(request_key="100").evidence == {"customer": None, "known": False}
 
 
+def download(*requests: DataSubjectRequest, role: str = "admin") -> Any:
+    browser = Client()
+    browser.force_login(make_agent(role=role))
+    given = {"action": "download", "_selected_action": [one.pk for one in requests]}
+    return browser.post("/admin/integrations/datasubjectrequest/", given)
+
+
+@pytest.mark.vuln
+def test_an_administrator_downloads_the_export_where_the_request_is_and_that_is_audited(known: Connection) -> None:
+    tell(known, "customers/create", robin())
+    tell(known, "customers/data_request", about(data_request={"id": 99}))
+    tell(known, "customers/data_request", about(8, data_request={"id": 100}))
+    request, unknown = DataSubjectRequest.objects.order_by("pk")
+    answer = download(request)
+    assert answer.headers["Content-Disposition"] == f'attachment; filename="customer-{of(7).pk}.json"'
+    assert "no-store" in answer.headers["Cache-Control"]
+    api = Api(make_agent(role="admin"))
+    assert answer.json() == api.get(f"/api/customers/{of(7).pk}/export").body
+    assert answer.json()["customer"]["email"] == "robin@example.com"
+    read = Event.objects.filter(name="customer.read", payload__through="export").order_by("pk")
+    assert [(one.subject_id, one.origin) for one in read] == [(of(7).pk, "admin"), (of(7).pk, "api")]
+    request.refresh_from_db()
+    assert (request.completed_at, "robin" in str(request.evidence).lower()) == (None, False)
+    for refused in (download(unknown), download(request, unknown)):
+        assert (refused.status_code, refused.headers.get("Content-Disposition")) == (302, None)
+    assert download(request, role="supervisor").status_code in {302, 403}
+    assert read.count() == 2
+
+
 @pytest.mark.vuln
 def test_an_erased_person_does_not_come_back(known: Connection) -> None:
     tell(known, "orders/create", {**BODIES["order"], "customer": robin(), "email": "robin@example.com"})
@@ -334,10 +471,137 @@ def test_an_erased_person_does_not_come_back(known: Connection) -> None:
 
 
 @pytest.mark.vuln
+@pytest.mark.parametrize("is_known", [True, False])
+@pytest.mark.parametrize("topic", ["customers/update", "orders/create"])
+def test_who_is_erased_while_the_shop_tells_of_them_is_not_made_anew(
+    known: Connection, monkeypatch: pytest.MonkeyPatch, is_known: bool, topic: str
+) -> None:
+    if is_known:
+        tell(known, "customers/create", robin())
+    real = links.is_lost
+
+    def erased_meanwhile(*given: Any) -> bool:
+        for customer in Customer.objects.filter(erased_at__isnull=True):
+            erase(customer_id=customer.pk, by=SYSTEM, now=timezone.now())
+        links.bury_ids(known, ["7"])
+        return real(*given)
+
+    monkeypatch.setattr(links, "is_lost", erased_meanwhile)
+    body = robin(minutes=9) if topic == "customers/update" else {**BODIES["order"], "customer": robin(minutes=9)}
+    late = tell(known, topic, body)
+    assert (late.status, late.error) == ("ignored", "the person was erased")
+    assert Customer.objects.count() == is_known
+
+
+@pytest.mark.vuln
 def test_who_is_erased_here_does_not_come_back_from_there(known: Connection) -> None:
     tell(known, "customers/create", robin())
     erase(customer_id=of(7).pk, by=SYSTEM, now=timezone.now())
     assert tell(known, "customers/update", robin(minutes=99)).error == "the person was erased"
+
+
+def redact(known: Connection, number: int, **customer: Any) -> dict[str, Any]:
+    """The evidence of what became of it."""
+    body = about(number, customer={"id": number, **customer})
+    assert tell(known, "customers/redact", body).status == "done"
+    return dict(DataSubjectRequest.objects.latest("pk").evidence)
+
+
+@pytest.mark.vuln
+def test_of_who_is_redacted_nothing_can_be_read_and_counts_remain(known: Connection, settings: Any) -> None:
+    mark = "robin-7f3a@example.com"
+    tell(known, "customers/create", robin(email=mark, note=f"Writes from {mark}"))
+    tell(known, "orders/create", {**BODIES["order"], "customer": robin(email=mark), "email": mark})
+    customer = of(7)
+    ticket = make_ticket(customer=customer, subject=f"From {mark}", description=f"I am {mark}")
+    say(ticket, f"{mark} again")
+    admin = Api(make_agent(role="admin"))
+    assert [len(admin.get(path).body["results"]) for path in found_by(mark)] == [1, 1]
+    counts = [Event.objects.filter(name=name).count() for name in ("ticket.message_added", "customer.order_recorded")]
+    redact(known, 7, email=mark)
+    delivery.run_due(limit=1_000)
+    customer.refresh_from_db()
+    assert [len(admin.get(path).body["results"]) for path in found_by(mark)] == [0, 0]
+    assert mark not in json.dumps(admin.get(f"/api/customers/{customer.pk}/export").body)
+    assert not WebhookReceipt.objects.filter(raw_body__isnull=False).exists()
+    assert not WebhookReceipt.objects.exclude(subjects=[]).exists()
+    assert (readable(mark), Order.objects.count(), ticket.messages.count()) == ([], 0, 2)
+    now_counted = [Event.objects.filter(name=n).count() for n in ("ticket.message_added", "customer.order_recorded")]
+    assert now_counted == counts
+
+
+def found_by(mark: str) -> list[str]:
+    return [f"/api/customers?email={mark}", f"/api/tickets?q={mark}"]
+
+
+def readable(mark: str) -> list[str]:
+    """Tables in which it can be read; deliveries, logs of calls and what is searched are among them."""
+    found = []
+    with database.cursor() as cursor:
+        for table in database.introspection.table_names(cursor):
+            cursor.execute(f'SELECT count(*) FROM "{table}" t WHERE t::text ILIKE %s', [f"%{mark}%"])  # noqa: S608
+            found += [table] if cursor.fetchone() != (0,) else []
+    return found
+
+
+@pytest.mark.parametrize("is_known", [True, False])
+def test_requests_come_to_the_apps_own_address_too_of_known_shops_and_of_others(settings: Any, is_known: bool) -> None:
+    settings.SHOPIFY_CLIENT_SECRETS = [SECRET]
+    shop = make_connection()
+    tell(shop, "customers/create", robin())
+    domain = shop.account_key if is_known else "nobody-here.myshopify.com"
+    raw = encoded(about(shop_domain=domain, data_request={"id": 99}, customer={"id": 8, "email": "robin@example.com"}))
+    headers = shopify_headers(raw, "customers/data_request")
+    assert send("/api/integrations/shopify/webhook", raw, headers).status_code == 202
+    receipts.work_off(limit=10)
+    request = DataSubjectRequest.objects.get()
+    assert (request.source, request.subject) == (f"shopify:{domain}", "8")
+    assert request.connection_id == (shop.pk if is_known else None)
+    assert request.evidence == {"customer": None, "known": False}  # the address is another's of this shop, or not ours
+    assert WebhookReceipt.objects.latest("pk").raw_body is None
+
+
+@pytest.mark.vuln
+def test_of_somebody_unknown_every_body_that_came_is_blanked_at_once(known: Connection) -> None:
+    connections.pause(connection_id=known.pk, by=SYSTEM, now=timezone.now())
+    held = tell(known, "customers/create", robin())
+    guest = tell(known, "orders/create", {**BODIES["order"], "contact_email": "robin@example.com"})
+    other = tell(known, "customers/create", robin(id=8, email="other@example.com"))
+    assert redact(known, 7, email="Robin@example.com", phone=None) == {
+        "customer": None,
+        "known": False,
+        "deliveries": 2,
+    }
+    for receipt in (held, guest, other):
+        receipt.refresh_from_db()
+    assert (held.raw_body, held.subjects, held.error, guest.raw_body) == (None, [], "the person was erased", None)
+    assert (other.raw_body is not None, other.status) == (True, "received")
+
+
+@pytest.mark.vuln
+def test_a_guest_is_found_by_address_or_a_number_of_one(known: Connection) -> None:
+    by_email = make_customer(email="robin@example.com")
+    by_phone = make_customer(phone="+12025550143")
+    export = about(7, customer={"id": 7, "email": "Robin@example.com"}, data_request={"id": 1})
+    tell(known, "customers/data_request", export)
+    assert DataSubjectRequest.objects.get(kind=PrivacyRequest.EXPORT).evidence["customer"] == by_email.pk
+    assert redact(known, 7, email="Robin@example.com")["customer"] == by_email.pk
+    assert redact(known, 8, phone="+1 202-555-0143")["customer"] == by_phone.pk
+    assert Customer.objects.filter(erased_at__isnull=True).count() == 0
+    for _ in range(2):
+        make_customer(phone="+12025550144")
+    assert redact(known, 9, phone="+12025550144")["customer"] is None
+
+
+@pytest.mark.vuln
+def test_whom_the_shop_knows_under_another_id_is_not_erased_for_their_address(known: Connection) -> None:
+    tell(known, "customers/create", robin())
+    told = tell(known, "customers/update", robin(minutes=1))
+    assert redact(known, 8, email="robin@example.com")["customer"] is None
+    told.refresh_from_db()
+    assert (of(7).email, told.raw_body is not None) == ("robin@example.com", True)
+    tell(known, "customers/delete", {"id": 7})
+    assert redact(known, 9, email="robin@example.com")["customer"] == Customer.objects.get().pk
 
 
 def test_a_shop_that_left_is_erased_but_for_whom_others_know(known: Connection) -> None:

@@ -8,11 +8,23 @@ from django.db import transaction
 from django.db.models import F
 from django.db.models.functions import Greatest
 
+from customers import privacy as customers
+from supportdesk.core.actor import Actor
 from tickets import lists
 from tickets.models import Assignment, Attachment, Draft, Message, Note, Ticket
 from tickets.services.attachments import STORAGE
 
 ERASED = "[erased]"
+
+
+def export(*, customer_id: int, by: Actor, now: datetime) -> dict[str, Any]:
+    """Everything that is kept of the customer, as plain JSON types: the one answer of every door that exports. Leaves
+    an audit row, and is kept nowhere.
+
+    Raises Forbidden (administrators only), NotFound.
+    """
+    customer = customers.export(customer_id=customer_id, by=by, now=now)
+    return {"customer": customer, "tickets": conversations_of(customer_id)}
 
 
 def conversations_of(customer_id: int) -> list[dict[str, Any]]:

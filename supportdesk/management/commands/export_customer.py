@@ -7,10 +7,9 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
-from customers import privacy
 from supportdesk.core.actor import Door, system
 from supportdesk.core.errors import NotFound
-from tickets.services.privacy import conversations_of
+from tickets.services.privacy import export
 
 
 class Command(BaseCommand):
@@ -22,8 +21,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         by = system("export_customer", origin=Door.COMMAND)
         try:
-            customer = privacy.export(customer_id=options["customer"], by=by, now=timezone.now())
+            found = export(customer_id=options["customer"], by=by, now=timezone.now())
         except NotFound:
             raise CommandError(f"There is no customer {options['customer']}.") from None
-        parts = {"customer": customer, "tickets": conversations_of(options["customer"])}
-        self.stdout.write(json.dumps(parts, indent=2, ensure_ascii=False))
+        self.stdout.write(json.dumps(found, indent=2, ensure_ascii=False))

@@ -114,7 +114,8 @@ def _wait_for_lock() -> None:
     until = time.monotonic() + PATIENCE
     with connection.cursor() as cursor:
         while time.monotonic() < until:
-            cursor.execute("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND classid = %s", [syncing.LOCK])
+            held = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND classid = %s"
+            cursor.execute(held, [syncing.WHOLE_LOCK])
             if cursor.fetchone()[0] == 0:
                 return
             time.sleep(0.05)

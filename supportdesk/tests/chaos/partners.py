@@ -2,7 +2,7 @@
 once.
 
 Time is what the drill says it is: instead of waiting it moves what waits. Gorgias answers 503, hangs up, limits us and
-takes messages without saying so; Slack is down as well.
+takes messages without saying so; Slack and Shopify are down as well, while notes on customers and their tags change.
 """
 
 import json
@@ -10,20 +10,33 @@ import random
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
+from django.db import transaction
 from django.db.models import F
+from django.utils import timezone
 
 from agents.tests.builders import make_agent
+from customers.models import Customer, ExternalIdentity
+from integrations.enums import Provider
 from integrations.gorgias import client, failures, outbound, turns
 from integrations.gorgias.sandbox import EMAIL, Asked, Sandbox, Scripted
-from integrations.models import SlackChannel
+from integrations.models import Connection, SlackChannel
+from integrations.shopify import client as shopify_client
+from integrations.shopify import outbound as shopify_outbound
+from integrations.shopify import sources
+from integrations.shopify.sandbox import TOKEN
+from integrations.shopify.sandbox import Sandbox as Shopify
+from integrations.shopify.sandbox import Scripted as ShopifyScripted
+from integrations.shopify.tags import split
 from integrations.slack.sandbox import Sandbox as Slack
 from integrations.slack.sandbox import Scripted as SlackScripted
-from integrations.tests.builders import GorgiasDesk, make_slack
+from integrations.tests.builders import SECRET, GorgiasDesk, make_connection, make_slack
 from supportdesk.core import delivery, http
+from supportdesk.core.actor import Door, system
 from supportdesk.core.asking import redis
 from supportdesk.core.breaker import Breaker
 from supportdesk.core.models import Delivery
@@ -48,30 +61,71 @@ class Clock:
     def now(self) -> float:
         return time.time() + self.ahead
 
-    def pass_(self, seconds: float, connection_id: int) -> None:
+    def pass_(self, seconds: float) -> None:
         """Whatever waits has waited for so long more."""
         self.ahead += seconds
         past = timedelta(seconds=seconds)
         Delivery.objects.pending().update(due_at=F("due_at") - past)
         SlackChannel.objects.update(free_at=F("free_at") - past, gather_until=F("gather_until") - past)
-        key = f"breaker:gorgias-{connection_id}"
-        if kept := redis().get(key):
-            state = json.loads(str(kept))
-            for name in ("until", "paused"):
-                state[name] = max(0.0, state[name] - seconds)
-            redis().set(key, json.dumps(state))
+        for known in Connection.objects.exclude(provider=Provider.SLACK):
+            key = f"breaker:{known.provider}-{known.pk}"
+            if kept := redis().get(key):
+                state = json.loads(str(kept))
+                for name in ("until", "paused"):
+                    state[name] = max(0.0, state[name] - seconds)
+                redis().set(key, json.dumps(state))
+
+
+class Shop:
+    """A Shopify, its customers here, and what agents make of them."""
+
+    def __init__(self, customers: int) -> None:
+        self.there = Shopify()
+        self.there.start()
+        self.there.points = self.there.most = self.there.restored = 1e6
+        settings.SHOPIFY_BASE_URL = self.there.url
+        changes = {"access_token": TOKEN, "webhook_secret": SECRET, "write_back": True}
+        self.known = make_connection(changes=changes)
+        self.known.scopes = [shopify_outbound.SCOPE]
+        self.known.save(update_fields=["scopes"])
+        for number in range(1, customers + 1):
+            node = self.there.add_customer(number, tags=["vip"])
+            with transaction.atomic():
+                sources.write_customer(self.known, node, system("drill", origin=Door.SHOPIFY), timezone.now())
+        self.here = {one.external_id: one.customer_id for one in ExternalIdentity.objects.filter(source="shopify")}
+        self.notes = 0
+
+    def fall(self) -> None:
+        self.there.script("Customer", ShopifyScripted(status=503, body="<html>"), ShopifyScripted(drop=True))
+
+    def act(self, api: Api, dice: random.Random) -> int:
+        """An agent notes something about a customer, and changes their tags."""
+        self.notes += 1
+        tags = ", ".join(["vip"] * dice.randint(0, 1) + [f"tag {self.notes}"])
+        changed = {"shopify_note": f"Note {self.notes}", "shopify_tags": tags}
+        return api.patch(f"/api/customers/{self.here[dice.choice(sorted(self.here))]}", {"attributes": changed}).status
+
+    def differing(self) -> int:
+        """Customers whose note or tags are not in the shop as they are here."""
+        return sum(not self._is_same(number) for number in self.here)
+
+    def _is_same(self, number: str) -> bool:
+        told, held = self.there.customers[number], Customer.objects.get(pk=self.here[number]).attributes
+        same_tags = set(told["tags"]) == split(held.get("shopify_tags"))
+        return same_tags and (told["note"] or "") == held.get("shopify_note", "")
 
 
 def run(setting: Setting) -> Outcome:
     dice, clock, tickets = random.Random(setting.seed), Clock(), 40 if setting.full else 6
     if setting.broken:
         DRILL.faults[setting.broken]()
-    client.FIRST = 0.01  # between the tries of one call
+    client.FIRST = shopify_client.FIRST = 0.01  # between the tries of one call
     there, slack = Sandbox(clock=clock.now), Slack()
     there.start()
     slack.start()
     settings.GORGIAS_BASE_URL, settings.SLACK_BASE_URL = there.url, f"{slack.url}/api/"
     make_slack()
+    shop = Shop(tickets)
     desk, api = GorgiasDesk(there), Api(make_agent(email=EMAIL, role="admin"))
     person = there.add_customer("zoe@example.com")
     known = [int(there.open_ticket(person, f"Question {number}")["id"]) for number in range(tickets)]
@@ -87,16 +141,20 @@ def run(setting: Setting) -> Outcome:
         else:
             there.down = WAYS[at // 120 % len(WAYS)]
         slack.script("chat.postMessage", SlackScripted(status=503, body="<html>"))
-        answers += _act(api, desk, dice.choice(known), said, dice)
+        shop.fall()
+        answers += [*_act(api, desk, dice.choice(known), said, dice), shop.act(api, dice)]
         _work()
-        clock.pass_(TICK, desk.known.pk)
+        clock.pass_(TICK)
     calls_down, there.down = len(there.asked), None
     there.scripted.clear()
     slack.scripted.clear()
+    shop.there.scripted.clear()
     drained = _drain(clock, desk)
-    there.stop()
-    slack.stop()
-    return _outcome(there, desk, known, said, answers, {"calls_while_down": calls_down, "drained_in": drained})
+    for one in (there, slack, shop.there):
+        one.stop()
+    shown = {"calls_while_down": calls_down, "drained_in": drained, "notes": shop.notes}
+    outcome = _outcome(there, desk, known, said, answers, shown)
+    return replace(outcome, counts={**outcome.counts, "differing_in_the_shop": (shop.differing(), 0)})
 
 
 def _act(api: Api, desk: GorgiasDesk, pk: int, said: dict[int, list[str]], dice: random.Random) -> Iterator[int]:
@@ -116,7 +174,7 @@ def _drain(clock: Clock, desk: GorgiasDesk) -> float:
     since = clock.ahead
     while Delivery.objects.pending().filter(reaction__startswith=OURS).exists() and clock.ahead - since < PATIENCE:
         _work()
-        clock.pass_(TICK, desk.known.pk)
+        clock.pass_(TICK)
     desk.arrive()
     return clock.ahead - since
 
@@ -178,7 +236,8 @@ def give_up() -> None:
         def __init__(self, seconds: float) -> None:
             super().__init__(seconds)
 
-    failures.Later = turns.Later = Failure  # type: ignore[assignment, attr-defined, misc]
+    failures.Later = turns.Later = Failure  # type: ignore[assignment, attr-defined]
+    shopify_outbound.Later = Failure  # type: ignore[assignment, attr-defined]
 
 
 FAULTS: dict[str, Callable[[], None]] = {"impatient": impatient, "send-blindly": send_blindly, "give-up": give_up}
