@@ -24,10 +24,12 @@ log = structlog.get_logger("supportdesk.gorgias")
 def introduce(*, customer_id: int, at: datetime, now: datetime) -> None:
     """Brings every account that knows the customer up to date. Raises Later."""
     customer = Customer.objects.filter(pk=customer_id, erased_at__isnull=True).first()
+    if customer is None:
+        return
     theirs = links.of_customer(customer_id).filter(connection__provider=Provider.GORGIAS)
-    for link in theirs.select_related("connection").order_by("pk") if customer is not None else ():
-        turn, news = turn_of(link, at=at, now=now), _news(link, customer)
-        if news:
+    for link in theirs.select_related("connection").order_by("pk"):
+        if news := _news(link, customer):
+            turn = turn_of(link, at=at, now=now)
             with Failures(turn, None, ""):
                 _send(turn, link, news)
 

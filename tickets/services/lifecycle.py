@@ -177,7 +177,8 @@ def locked(ticket_id: int, *, by: Actor, alerts_at: datetime | None = None) -> T
     """
     seen = Ticket.objects.visible_to(by).select_for_update(of=("self",)).filter(pk=ticket_id)
     if alerts_at is not None:
-        seen = seen.annotate(is_watched=Exists(TopicAlert.objects.running(alerts_at, OuterRef("department"))))
+        told = {"is_watched": Exists(TopicAlert.objects.running(alerts_at, OuterRef("department")))}
+        seen = seen.annotate(**told)
     ticket = seen.first()
     if ticket is None:
         raise NotFound

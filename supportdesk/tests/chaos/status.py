@@ -99,7 +99,7 @@ def _history(ticket: Ticket, answered: list[tuple[str, int]]) -> dict[str, tuple
 def unlocked() -> None:
     """The ticket is read without its lock."""
 
-    def read(ticket_id: int, *, by: Any) -> Ticket:
+    def read(ticket_id: int, *, by: Any, alerts_at: Any = None) -> Ticket:
         return Ticket.objects.visible_to(by).get(pk=ticket_id)
 
     lifecycle.locked = read
