@@ -7,7 +7,7 @@ from typing import Any
 
 from customers.identity import normalised_email
 from customers.models import Customer
-from supportdesk.core.crypto import blind_index, blind_indexes
+from supportdesk.core.crypto import mark, marks
 from supportdesk.core.errors import InvalidInput
 
 CONTEXT = "receipt.subject"
@@ -24,7 +24,7 @@ def subjects_of(body: Mapping[str, Any] | None, people: Iterable[str]) -> list[s
         found |= {*_emails(text), *_phones(text)}
         if len(found) >= MOST:
             break
-    return sorted(blind_index(one, context=CONTEXT) for one in found)
+    return sorted(mark(one, context=CONTEXT) for one in found)
 
 
 def hashes_of(customer_id: int) -> list[str]:
@@ -32,7 +32,7 @@ def hashes_of(customer_id: int) -> list[str]:
     customer = Customer.objects.prefetch_related("identities").get(pk=customer_id)
     known = [str(identity) for identity in customer.identities.all()]
     known += [*_emails(customer.email or ""), *_phones(customer.phone or "")]
-    return [one for text in known for one in blind_indexes(text, context=CONTEXT)]
+    return [one for text in known for one in marks(text, context=CONTEXT)]
 
 
 def _texts(value: Any) -> Iterator[str]:
