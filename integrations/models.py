@@ -45,7 +45,8 @@ class Connection(models.Model):
     """One account at a partner. What it is opened with is ciphertext, and stands in no text, form, log or answer.
 
     `public_id` is the part of our webhook address that nobody guesses. A webhook is believed that is signed with
-    `webhook_secret`, or until `previous_until` with the one before it.
+    `webhook_secret`, or until `previous_until` with the one before it. `connected_at` is since when the account is
+    opened with what we have now: what was said of it before is not about this connection any more.
     """
 
     provider = models.CharField(max_length=16, choices=Provider.choices)
