@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 from django.conf import settings as project
 from django.db import transaction
 from django.utils import timezone
@@ -24,6 +25,7 @@ from sla.tests.builders import raise_due
 from supportdesk.core import delivery
 from supportdesk.core.delivery import Later
 from supportdesk.core.errors import InvalidInput
+from supportdesk.core.http import USER_AGENT
 from supportdesk.core.models import Delivery, Event
 from supportdesk.tests.logs import written_log
 from supportdesk.tests.races import race
@@ -297,6 +299,16 @@ def test_an_incoming_webhook_is_enough(slack: Sandbox) -> None:
     settle()
     assert [asked.method for asked in slack.asked] == ["hook"]
     assert (one().status, one().ts) == ("sent", "")
+
+
+@pytest.mark.parametrize("changes", [{}, {"api_key": HOOK}])
+def test_slack_is_told_who_we_are_and_for_which_request_it_is(changes: dict[str, str], slack: Sandbox) -> None:
+    make_slack(**({"changes": {"api_key": slack.url + changes["api_key"]}} if changes else {}))
+    with structlog.contextvars.bound_contextvars(request_id="5c0e9a52-request"):
+        urgent()
+    settle()
+    (asked,) = slack.asked
+    assert (asked.agent, asked.request_id) == (USER_AGENT, "5c0e9a52-request")
 
 
 # Once, in turn

@@ -24,6 +24,7 @@ from supportdesk.core.observability import multiprocess
 from supportdesk.core.observability.logs import PROCESSORS, without_values
 
 BASE_DIR = Path(__file__).resolve().parent.parent.parent
+VERSION = "0.1.0"  # pyproject.toml's, which an image does not hold
 
 ENV = os.environ.get("SUPPORTDESK_ENV", "").strip() or "production"
 if ENV not in {"production", "demo", "test"}:
