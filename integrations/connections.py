@@ -60,11 +60,7 @@ def create(
     *, provider: Provider, account_key: str, by: Actor, now: datetime, changes: Mapping[str, Any] | None = None
 ) -> Connection:
     """A connection that is not active yet. `changes` as of `update`. Raises InvalidInput, ConnectionTaken."""
-    pattern, what = ACCOUNTS[provider]
-    if not pattern.fullmatch(account_key):
-        raise InvalidInput.on("account_key", f"Must be {what}.")
-    account = account_key.lower() if provider == Provider.SHOPIFY else account_key
-    known = Connection(provider=provider, account_key=account)
+    known = Connection(provider=provider, account_key=checked_account(provider, account_key))
     _set(known, changes or {}, now=now)
     try:
         with transaction.atomic():
@@ -75,6 +71,14 @@ def create(
             raise
         raise ConnectionTaken("There is a connection to this account.") from None
     return known
+
+
+def checked_account(provider: Provider, account_key: str) -> str:
+    """The account as it is kept. Raises InvalidInput for one that would lead elsewhere."""
+    pattern, what = ACCOUNTS[provider]
+    if not pattern.fullmatch(account_key):
+        raise InvalidInput.on("account_key", f"Must be {what}.")
+    return account_key.lower() if provider == Provider.SHOPIFY else account_key
 
 
 def update(*, connection_id: int, changes: Mapping[str, Any], by: Actor, now: datetime) -> Connection:
