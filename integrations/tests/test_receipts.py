@@ -357,8 +357,20 @@ def test_gorgias_empty_and_broken_templates_are_stored_and_given_up(work: Work) 
     known = make_connection(Provider.GORGIAS)
     broken = '{"event":"ticket-created","ticket_id":"231000114","subject":"He said "hello" to me"}'
     assert [send_gorgias(known, raw).status_code for raw in ("", broken)] == [202, 202]
-    work_off()
+    with written_log() as log:
+        work_off()
     assert list(WebhookReceipt.objects.values_list("status", flat=True)) == ["dead", "dead"]
+    alarms = [(line["level"], line["event"], line["provider"]) for line in log.lines() if line["level"] == "error"]
+    assert alarms == [("error", "delivery of a partner given up", "gorgias")] * 2
+    assert "hello" not in log.getvalue()
+
+
+def test_gorgias_is_believed_by_the_token_before_for_a_day(work: Work) -> None:
+    known, now = make_connection(Provider.GORGIAS), timezone.now()
+    connections.update(connection_id=known.pk, changes={"webhook_secret": OTHER}, by=SYSTEM, now=now)
+    assert [send_gorgias(known, "{}", token).status_code for token in (SECRET, OTHER)] == [202, 202]
+    Connection.objects.update(previous_until=now - timedelta(seconds=1))
+    assert [send_gorgias(known, "{}", token).status_code for token in (SECRET, OTHER)] == [401, 202]
 
 
 # Working off
