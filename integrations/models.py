@@ -54,7 +54,6 @@ class Connection(models.Model):
     public_id = models.CharField(max_length=43, unique=True, default=new_public_id, editable=False)
     status = models.CharField(max_length=16, choices=ConnectionStatus.choices, default=ConnectionStatus.PENDING)
     options = models.JSONField(default=dict, help_text="What is no secret, such as the channel that is written to.")
-    base_url = models.CharField(max_length=200, blank=True)
     api_version = models.CharField(max_length=16, blank=True)
     scopes = ArrayField(models.CharField(max_length=64), default=list)
     access_token = EncryptedTextField(null=True)
