@@ -1,7 +1,7 @@
 """Changing customers."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -18,6 +18,9 @@ from supportdesk.core.actor import Actor, ActorKind
 from supportdesk.core.changes import check_version, differing
 from supportdesk.core.errors import Conflict, FieldError, InvalidInput, NotFound
 from supportdesk.core.events import emit
+from supportdesk.core.models import ImportRecord
+
+IMPORTED = "customer"  # what imports call the rows of customers
 
 # What a partner calls it. Any other name of an attribute is somebody's own words, and is told to nobody.
 _PARTNERS_OWN = re.compile(rf"(?:{'|'.join(IdentitySource.values)})_[a-z_]{{1,40}}")
@@ -168,18 +171,33 @@ def identify_customer(*, customer_id: int, identity: Identity, by: Actor, now: d
 
 
 def reindex(*, after: int, limit: int = 500) -> int | None:
-    """Brings the keyed hashes of the next `limit` customers behind id `after` under the newest key.
+    """Brings the keyed hashes of the next `limit` customers behind id `after` under the newest key, and with them what
+    an import calls those for whom it had no id.
 
     Returns the id to go on from, None at the end. A customer that is changed meanwhile is left to that change.
     """
     batch = list(Customer.objects.filter(pk__gt=after).order_by("pk")[:limit])
-    for customer in batch:
+    for customer, email, phone in _under_older_keys(batch):
+        unchanged = Customer.objects.filter(pk=customer.pk, version=customer.version)
+        unchanged.update(email_index=email, phone_index=phone)
+        if email:
+            imported = ImportRecord.objects.filter(kind=IMPORTED, external_id=customer.email_index)
+            imported.update(external_id=email)
+    return batch[-1].pk if batch else None
+
+
+def count_under_older_keys() -> int:
+    """How many customers `reindex` has not been at yet. Looks at every one."""
+    return sum(1 for _ in _under_older_keys(Customer.objects.iterator()))
+
+
+def _under_older_keys(customers: Iterable[Customer]) -> Iterator[tuple[Customer, str | None, str | None]]:
+    """Those whose hashes are not of the newest key, with what they are under it."""
+    for customer in customers:
         email = email_index(normalised_email(customer.email)) if customer.email else None
         phone = phone_index(customer.phone) if customer.phone else None
         if (email, phone) != (customer.email_index, customer.phone_index):
-            unchanged = Customer.objects.filter(pk=customer.pk, version=customer.version)
-            unchanged.update(email_index=email, phone_index=phone)
-    return batch[-1].pk if batch else None
+            yield customer, email, phone
 
 
 def refuse_erased(customer: Customer) -> None:

@@ -37,6 +37,7 @@ ACCOUNTS = {
 }
 CHANNEL = re.compile(r"[CGD][A-Z0-9]{5,30}")
 SECRETS = frozenset({"access_token", "api_key", "webhook_secret"})
+OPENING = frozenset({"access_token", "api_key"})
 OPTIONS = frozenset({"channel", "email", "address"})
 CHANGEABLE = SECRETS | OPTIONS | {"write_back"}
 
@@ -59,11 +60,7 @@ def create(
     *, provider: Provider, account_key: str, by: Actor, now: datetime, changes: Mapping[str, Any] | None = None
 ) -> Connection:
     """A connection that is not active yet. `changes` as of `update`. Raises InvalidInput, ConnectionTaken."""
-    pattern, what = ACCOUNTS[provider]
-    if not pattern.fullmatch(account_key):
-        raise InvalidInput.on("account_key", f"Must be {what}.")
-    account = account_key.lower() if provider == Provider.SHOPIFY else account_key
-    known = Connection(provider=provider, account_key=account)
+    known = Connection(provider=provider, account_key=checked_account(provider, account_key))
     _set(known, changes or {}, now=now)
     try:
         with transaction.atomic():
@@ -74,6 +71,14 @@ def create(
             raise
         raise ConnectionTaken("There is a connection to this account.") from None
     return known
+
+
+def checked_account(provider: Provider, account_key: str) -> str:
+    """The account as it is kept. Raises InvalidInput for one that would lead elsewhere."""
+    pattern, what = ACCOUNTS[provider]
+    if not pattern.fullmatch(account_key):
+        raise InvalidInput.on("account_key", f"Must be {what}.")
+    return account_key.lower() if provider == Provider.SHOPIFY else account_key
 
 
 def update(*, connection_id: int, changes: Mapping[str, Any], by: Actor, now: datetime) -> Connection:
@@ -97,7 +102,9 @@ def new_webhook_secret(*, connection_id: int, by: Actor, now: datetime) -> str:
 
 
 def activate(*, connection_id: int, by: Actor, now: datetime) -> Connection:
-    """Begins to work, and works off what came while it did not. Raises NotFound, NotReady saying what is missing."""
+    """Begins to work, and works off what came while it did not. An account that let go of us, or is opened with
+    something else, is connected anew. Raises NotFound, NotReady saying what is missing.
+    """
     with transaction.atomic():
         known = _locked(connection_id, by=by)
         if missing := missing_of(known, now=now):
@@ -125,7 +132,7 @@ def take_grant(
         if provider == Provider.GORGIAS:
             known.api_key = None  # else it would go on being shown instead
         known.token_version += 1
-        known.connected_at = now  # an account that left and came back is another one to who asks us to erase it
+        known.connected_at = now
         known.last_error, known.last_error_at = "", None
         known.save()
         emit(ConnectionChanged(subject_id=known.pk, fields=["access_token"]), by=by, at=now)
@@ -150,6 +157,7 @@ def uninstall(*, connection_id: int, by: Actor, now: datetime) -> Connection:
         known = _locked(connection_id, by=by)
         known.access_token = known.refresh_token = known.expires_at = known.refresh_expires_at = None
         known.token_version += 1
+        known.connected_at = None  # should it come back, it is another account to who asks us to erase it
         known.save(update_fields=["access_token", "refresh_token", "expires_at", "refresh_expires_at", "token_version"])
         _become(known, ConnectionStatus.UNINSTALLED, by=by, now=now)
         waiting = known.receipts.filter(status__in=WAITING, privacy=False)
@@ -278,5 +286,7 @@ def _set_secret(known: Connection, name: str, text: str, *, now: datetime) -> li
     if name == "access_token":
         known.token_version += 1
         known.refresh_token = known.expires_at = known.refresh_expires_at = None  # of the one before it
+    if name in OPENING and known.connected_at is not None:
+        known.connected_at = now  # what was said of it before is not said of what it is opened with now
     setattr(known, name, text)
     return [name]

@@ -1,7 +1,8 @@
 """What of ours is what of a partner's; what of it both know; and what is gone and must not come back.
 
 What the partner told last is kept as keyed hashes, by field: enough to see that nothing new is told, and nothing to
-read. Of an erased person there is a keyed hash of the partner's id, which meets the id when it is told again.
+read. Of an erased person there is a keyed hash of the partner's id, which meets the id when it is told again. Neither
+can be made again under another key: each says which one it needs.
 """
 
 from collections.abc import Iterable, Mapping
@@ -12,7 +13,8 @@ from django.db import connection, models
 
 from customers.models import Customer, ExternalIdentity
 from integrations.models import Connection, ExternalLink
-from supportdesk.core.crypto import blind_index, blind_indexes
+from supportdesk.core.crypto import mark, marks
+from supportdesk.core.rotation import count_by_key
 
 ERASED, GONE = "erased", "gone"  # of a person, found by hash; of a thing, found by its id
 CUSTOMER = "customer"
@@ -50,12 +52,12 @@ def is_known(link: ExternalLink, name: str, value: str) -> bool:
 
 def digest(value: str) -> str:
     """What stands for a value that is not to be read here."""
-    return blind_index(value, context=_VALUES)
+    return mark(value, context=_VALUES)
 
 
 def digests(value: str) -> list[str]:
     """What it may have been kept as, under each live key."""
-    return blind_indexes(value, context=_VALUES)
+    return marks(value, context=_VALUES)
 
 
 def is_digest(kept: str | None, value: str) -> bool:
@@ -69,8 +71,8 @@ def learn(link: ExternalLink, told: Mapping[str, str]) -> None:
 
 def mark_pushed(link: ExternalLink, told: Mapping[str, str], *, now: datetime) -> None:
     """What we are about to write there; the caller saves."""
-    marks = {name: [digest(value), now.isoformat()] for name, value in told.items()}
-    link.pushed = {**link.pushed, **marks}
+    written = {name: [digest(value), now.isoformat()] for name, value in told.items()}
+    link.pushed = {**link.pushed, **written}
 
 
 def lose(known: Connection, object_type: str, external_id: str) -> None:
@@ -112,17 +114,17 @@ def exhume(known: Connection, customer_id: int) -> None:
 
 def bury_ids(known: Connection, external_ids: Iterable[str], *, customer_id: int = 0) -> None:
     """Nobody is known under them again. `customer_id` is who was, if anybody."""
-    marks = [
+    buried = [
         ExternalLink(
             connection=known,
             object_type=ERASED,
-            external_id=blind_index(one, context=_PEOPLE),
+            external_id=mark(one, context=_PEOPLE),
             local_type=CUSTOMER,
             local_id=customer_id,
         )
         for one in external_ids
     ]
-    ExternalLink.objects.bulk_create(marks, ignore_conflicts=True)
+    ExternalLink.objects.bulk_create(buried, ignore_conflicts=True)
 
 
 def one_at_a_time(known: Connection, external_id: str) -> None:
@@ -141,9 +143,9 @@ def is_buried(known: Connection, external_id: str) -> bool:
 
 def buried_at(known: Connection, external_id: str) -> datetime | None:
     """When the person was erased; None when they were not."""
-    hashes = blind_indexes(external_id, context=_PEOPLE)
-    marks = ExternalLink.objects.filter(connection=known, object_type=ERASED, external_id__in=hashes)
-    return marks.order_by("created_at").values_list("created_at", flat=True).first()
+    theirs = marks(external_id, context=_PEOPLE)
+    buried = ExternalLink.objects.filter(connection=known, object_type=ERASED, external_id__in=theirs)
+    return buried.order_by("created_at").values_list("created_at", flat=True).first()
 
 
 def linked_customers(known: Connection, *, after: int, limit: int) -> list[int]:
@@ -155,5 +157,18 @@ def linked_customers(known: Connection, *, after: int, limit: int) -> list[int]:
 
 def is_echo(link: ExternalLink, name: str, value: str, *, now: datetime) -> bool:
     """Whether it is what we wrote there a moment ago."""
-    mark: Any = link.pushed.get(name)
-    return bool(mark) and now - datetime.fromisoformat(mark[1]) <= ECHO_FOR and is_digest(mark[0], value)
+    written: Any = link.pushed.get(name)
+    return bool(written) and now - datetime.fromisoformat(written[1]) <= ECHO_FOR and is_digest(written[0], value)
+
+
+def buried_by_key() -> Mapping[str, int]:
+    """How many marks of erased people each key made."""
+    return count_by_key(f"SELECT external_id FROM integrations_externallink WHERE object_type = '{ERASED}'")  # noqa: S608
+
+
+def told_by_key() -> Mapping[str, int]:
+    """How many hashes of what partners told last each key made."""
+    return count_by_key(
+        "SELECT found[1] FROM integrations_externallink,"
+        r""" regexp_matches(remote::text, '"([0-9a-f]{8}:[0-9a-f]{55}|[0-9a-f]{64})"(?!:)', 'g') found"""
+    )

@@ -45,7 +45,8 @@ class Connection(models.Model):
     """One account at a partner. What it is opened with is ciphertext, and stands in no text, form, log or answer.
 
     `public_id` is the part of our webhook address that nobody guesses. A webhook is believed that is signed with
-    `webhook_secret`, or until `previous_until` with the one before it.
+    `webhook_secret`, or until `previous_until` with the one before it. `connected_at` is since when the account is
+    opened with what we have now: what was said of it before is not about this connection any more.
     """
 
     provider = models.CharField(max_length=16, choices=Provider.choices)
@@ -53,7 +54,6 @@ class Connection(models.Model):
     public_id = models.CharField(max_length=43, unique=True, default=new_public_id, editable=False)
     status = models.CharField(max_length=16, choices=ConnectionStatus.choices, default=ConnectionStatus.PENDING)
     options = models.JSONField(default=dict, help_text="What is no secret, such as the channel that is written to.")
-    base_url = models.CharField(max_length=200, blank=True)
     api_version = models.CharField(max_length=16, blank=True)
     scopes = ArrayField(models.CharField(max_length=64), default=list)
     access_token = EncryptedTextField(null=True)

@@ -7,7 +7,7 @@ from typing import Any
 
 from customers.identity import normalised_email
 from customers.models import Customer
-from supportdesk.core.crypto import blind_index, blind_indexes
+from supportdesk.core.crypto import mark, marks
 from supportdesk.core.errors import InvalidInput
 
 CONTEXT = "receipt.subject"
@@ -24,7 +24,7 @@ def subjects_of(body: Mapping[str, Any] | None, people: Iterable[str]) -> list[s
         found |= {*_emails(text), *_phones(text)}
         if len(found) >= MOST:
             break
-    return sorted(blind_index(one, context=CONTEXT) for one in found)
+    return sorted(mark(one, context=CONTEXT) for one in found)
 
 
 def hashes_of(customer_id: int) -> list[str]:
@@ -37,7 +37,7 @@ def hashes_of(customer_id: int) -> list[str]:
 def hashes(ids: Iterable[str], *, email: str | None, phone: str | None) -> list[str]:
     """Under every live key. `ids` as `shopify:7`."""
     known = [*ids, *_emails(email or ""), *_phones(phone or "")]
-    return [one for text in known for one in blind_indexes(text, context=CONTEXT)]
+    return [one for text in known for one in marks(text, context=CONTEXT)]
 
 
 def _texts(value: Any) -> Iterator[str]:

@@ -35,6 +35,7 @@ from supportdesk.core.actor import Actor, Door, system
 from supportdesk.core.crypto import encrypt
 from supportdesk.core.errors import Conflict, NotAuthenticated, NotFound, Unavailable
 from supportdesk.core.events import emit
+from supportdesk.core.rotation import count_by_key
 from supportdesk.core.secrets import is_strong
 
 TASK = "integrations.work_off"
@@ -43,6 +44,7 @@ FETCH_LEASE = timedelta(seconds=70)  # longer than any task lives
 BACKOFF = (60.0, 300.0, 1_800.0, 7_200.0, 43_200.0)  # seconds after the first, second, … failure; a tenth is chance
 TRIES = 1 + len(BACKOFF)
 BODY_KEPT_FOR = timedelta(days=30)
+LATE = timedelta(days=1)  # partners try again for hours; what is older was kept back, or is played again
 KEY_KEPT_FOR = timedelta(days=365)  # longer than anybody sends a delivery again
 PRUNE_BATCH = 2_000
 HEADER_LENGTH = 200
@@ -50,6 +52,7 @@ NO_PROCESSOR, NO_CONNECTION = "nothing is done about this topic", "of no connect
 ERASED, EXPIRED = "the person was erased", "kept for too long"
 
 WEBHOOKS = Counter("supportdesk_webhooks_total", "Deliveries of partners at our door.", ["provider", "outcome"])
+LATE_ONES = Counter("supportdesk_webhooks_late_total", "Deliveries that partners say are over a day old.", ["provider"])
 RECEIPTS = Counter("supportdesk_receipts_total", "Deliveries of partners worked off.", ["provider", "outcome"])
 
 _STORE = """
@@ -200,6 +203,11 @@ def erase_about(hashes: Sequence[str], *, now: datetime) -> int:
     return found.update(**_blank(now))
 
 
+def subjects_by_key() -> Mapping[str, int]:
+    """How many hashes of whom bodies speak of each key made. With their bodies they go."""
+    return count_by_key("SELECT unnest(subjects) FROM integrations_webhookreceipt")
+
+
 def prune(*, now: datetime) -> int:
     """Blanks bodies that are a month old and deletes keys that are a year old, in batches; returns how many rows."""
     aged = WebhookReceipt.objects.filter(redacted_at__isnull=True, received_at__lte=now - BODY_KEPT_FOR)
@@ -274,6 +282,11 @@ def _store(
             new = cursor.fetchone() is not None
         if new and not error:
             transaction.on_commit(lambda: wakeup.hint(TASK))
+    if new and label.triggered_at is not None and now - label.triggered_at > LATE:  # worked off all the same
+        LATE_ONES.labels(provider).inc()
+        log.warning(
+            "delivery of a partner is old", provider=provider, topic=label.topic, age=str(now - label.triggered_at)
+        )
     WEBHOOKS.labels(provider, "duplicate" if not new else "ignored" if error else "stored").inc()
     return new
 

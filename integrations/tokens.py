@@ -223,7 +223,7 @@ def _own_line() -> Iterator[BaseDatabaseWrapper]:
 
 def _row(known: Connection) -> Connection:
     """As it is committed now. Raises NeedsReauth."""
-    columns = ("provider", "account_key", "status", "base_url", "token_version", "refresh_lease_until", "expires_at")
+    columns = ("provider", "account_key", "status", "token_version", "refresh_lease_until", "expires_at")
     row = Connection.objects.only(*columns, "access_token", "refresh_token").get(pk=known.pk)
     if row.status in OUT_OF_ORDER or not row.access_token:
         raise NeedsReauth("not_connected")

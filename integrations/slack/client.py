@@ -22,6 +22,7 @@ from slack_sdk.webhook import WebhookClient
 from slack_sdk.webhook.webhook_response import WebhookResponse
 
 from integrations.models import Connection
+from supportdesk.core.http import request_headers
 
 POST_SECONDS, LOOK_UP_SECONDS = 6, 2  # a delivery ends within its lease
 LONGEST_WAIT = 600.0  # seconds that we believe a Retry-After
@@ -160,6 +161,7 @@ def _ask(
     headers: dict[str, str] | None = None,
 ) -> Mapping[str, Any]:
     web = _Web(known.access_token, base_url=settings.SLACK_BASE_URL, timeout=seconds, retry_handlers=[], logger=_log)
+    web.headers.update(request_headers())
     shape: dict[str, Any] = {"params": dict(given)} if as_form else {"json": dict(given)}
     try:
         answer = web.api_call(method, **shape)
@@ -189,6 +191,7 @@ def _post_to_webhook(known: Connection, message: Message) -> str:
     if not url.startswith(settings.SLACK_HOOKS_URL):
         raise SlackRefuses("no_service")
     hook = _Hook(url, timeout=POST_SECONDS, retry_handlers=[], logger=_log)
+    hook.default_headers.update(request_headers())
     try:
         answer = hook.send(text=message.text, blocks=list(message.blocks))  # type: ignore[arg-type]
     except URLError as error:

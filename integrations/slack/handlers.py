@@ -56,8 +56,8 @@ def follow_ticket(occurrence: Occurrence, *, now: datetime) -> None:
 
 def follow_erased(occurrence: Occurrence, *, now: datetime) -> None:
     """Of an erased customer: what was told of their tickets says what is left of them."""
-    for ticket_id in Ticket.objects.filter(customer=occurrence.event.subject_id).values_list("pk", flat=True):
-        notices.follow(ticket_id=ticket_id, by=occurrence.by, now=now)
+    theirs = Ticket.objects.filter(customer=occurrence.event.subject_id).values_list("pk", flat=True)
+    notices.forget(ticket_ids=list(theirs), by=occurrence.by, now=now)
 
 
 def _tell_ticket(occurrence: Occurrence, now: datetime) -> None:

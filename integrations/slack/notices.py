@@ -17,7 +17,7 @@ from django.db.models import F
 from prometheus_client import Counter
 
 from integrations import connections
-from integrations.enums import NoticeKind, NoticeStatus, Provider
+from integrations.enums import ConnectionStatus, NoticeKind, NoticeStatus, Provider
 from integrations.models import Connection, SlackNotification
 from integrations.slack import client, messages
 from integrations.slack.client import Message, SlackDown, SlackRefuses
@@ -34,6 +34,7 @@ SENDS = 2  # of one that may have been sent already
 STALE_AFTER = timedelta(hours=24)
 FOLLOWED_FOR = timedelta(days=7)
 SOONEST, LATEST = 5.0, 300.0  # seconds until a Slack that is down is asked again
+AWAY = 300.0  # seconds until it is looked whether a connection is active again
 _CLOCKS = {NoticeKind.WARNING: State.RUNNING, NoticeKind.BREACH: State.BREACHED}
 
 MESSAGES = Counter("supportdesk_slack_total", "What was to be told in Slack, by what became of it.", ["outcome"])
@@ -75,6 +76,28 @@ def follow(*, ticket_id: int, by: Actor, now: datetime) -> None:
         if notice.shown != _fingerprint(message):
             with turn(notice.channel, quiet=True) as mine:
                 _update(known, notice, message, mine, by=by, now=now)
+
+
+def forget(*, ticket_ids: Sequence[int], by: Actor, now: datetime) -> None:
+    """Of an erased customer: brings up to date whatever a bot told of their tickets, however long ago. Raises Later for
+    as long as something is to be, but for what an account shows that let go of us.
+    """
+    told = SlackNotification.objects.filter(ticket__in=ticket_ids)
+    told = told.exclude(channel__connection__status=ConnectionStatus.UNINSTALLED)
+    owed = told.filter(status=NoticeStatus.SENDING).exists()  # with words from before, perhaps
+    told = told.filter(status=NoticeStatus.SENT, in_digest=False).exclude(ts="")
+    for notice in told.select_related("channel__connection").order_by("pk"):
+        known = notice.channel.connection
+        message = messages.message_of(known, notice, _ticket(notice.ticket_id))
+        if notice.shown == _fingerprint(message):
+            continue
+        if known.status != ConnectionStatus.ACTIVE:
+            owed = True
+            continue
+        with turn(notice.channel, quiet=True) as mine:
+            owed = not _update(known, notice, message, mine, by=by, now=now) or owed
+    if owed:
+        raise Later(AWAY)
 
 
 def _active() -> Connection | None:
@@ -155,18 +178,20 @@ def _down(
 
 def _update(
     known: Connection, notice: SlackNotification, message: Message, mine: Turn, *, by: Actor, now: datetime
-) -> None:
+) -> bool:
+    """Whether there is nothing more to do about it. Raises Later."""
     try:
         client.update(known, notice.channel.channel, notice.ts, message)
     except SlackRefuses as refused:
         if refused.of_the_account:
             _refused(known, refused, by=by, now=now)
-            return
+            return False
         log.warning("slack message not brought up to date", notification=notice.pk, reason=refused.code)
     except SlackDown as down:
         mine.rest = max(mine.rest, down.retry_after if down.retry_after is not None else SOONEST)
         raise Later(mine.rest) from None
     _mark([notice], shown=_fingerprint(message))
+    return True
 
 
 def _refused(known: Connection, refused: SlackRefuses, *, by: Actor, now: datetime) -> None:

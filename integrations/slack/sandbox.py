@@ -36,12 +36,14 @@ FIELDS = {
 
 @dataclass(frozen=True)
 class Asked:
-    """One request: when, which method of the API (`hook` for the incoming webhook), and with what."""
+    """One request: when, which method of the API (`hook` for the incoming webhook), with what, and by whom for what."""
 
     at: float
     method: str
     given: Mapping[str, Any]
     answered: int
+    agent: str = ""
+    request_id: str = ""
 
 
 @dataclass(frozen=True)
@@ -83,14 +85,14 @@ class Sandbox:
     def of(self, method: str) -> list[Asked]:
         return [one for one in self.asked if one.method == method]
 
-    def answer(self, method: str, given: Mapping[str, Any]) -> Scripted:
+    def answer(self, method: str, given: Mapping[str, Any], *, agent: str = "", request_id: str = "") -> Scripted:
         """What is answered, and the effect that it has."""
         with self.lock:
             waiting = self.scripted.get(method) or []
             found = waiting.pop(0) if waiting else None
             good = self._good(method, given) if found is None or found.stores else None
             answer = found or good or Scripted()
-            self.asked.append(Asked(time.time(), method, given, 0 if answer.drop else answer.status))
+            self.asked.append(Asked(time.time(), method, given, 0 if answer.drop else answer.status, agent, request_id))
             return answer
 
     def _good(self, method: str, given: Mapping[str, Any]) -> Scripted:
@@ -165,7 +167,8 @@ class _Handler(BaseHTTPRequestHandler):
         if method != "hook" and self.headers.get("Authorization") != f"Bearer {TOKEN}":
             self._send(Scripted(body={"ok": False, "error": "invalid_auth"}))
             return
-        answer = self.sandbox.answer(method, self._given(raw))
+        told = {"agent": self.headers.get("User-Agent", ""), "request_id": self.headers.get("X-Request-ID", "")}
+        answer = self.sandbox.answer(method, self._given(raw), **told)
         if answer.drop:
             self.close_connection = True
             self.connection.shutdown(SHUT_RDWR)

@@ -14,12 +14,16 @@ from agents.tests.builders import SYSTEM, make_agent
 from integrations import connections, doctor, receipts
 from integrations.connections import ConnectionTaken, NotReady
 from integrations.enums import Provider
-from integrations.models import Connection, WebhookReceipt
+from integrations.gorgias.sandbox import Sandbox as Gorgias
+from integrations.gorgias.sandbox import Scripted as GorgiasScripted
+from integrations.models import Connection, SyncCursor, WebhookReceipt
 from integrations.reading import Unreadable
+from integrations.shopify.sandbox import Sandbox as Shopify
 from integrations.slack.sandbox import Sandbox, Scripted
 from integrations.tests.builders import SECRET, Work, make_connection, make_slack, send_shopify
 from supportdesk.core.crypto import encrypted_columns
 from supportdesk.core.errors import InvalidInput
+from supportdesk.core.models import Event
 from supportdesk.tests.test_metrics import scraped
 
 pytestmark = pytest.mark.django_db
@@ -233,6 +237,83 @@ def test_a_replay_of_nothing_in_particular_is_refused(arguments: tuple[str, ...]
         replay(*arguments)
 
 
+# Connections from the command line
+
+
+def connect(*arguments: str) -> str:
+    told = StringIO()
+    call_command("integration_connect", *arguments, stdout=told)
+    return told.getvalue()
+
+
+def test_a_connection_is_made_and_changed_from_the_command_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    told = connect("gorgias", "desk", "--email", "bot@example.com")
+    known = Connection.objects.get()
+    assert (known.status, known.account_key, known.options) == ("pending", "desk", {"email": "bot@example.com"})
+    assert "is Not yet active. It needs a user's e-mail address with an API key" in told
+    monkeypatch.setenv("SUPPORTDESK_CONNECTION_API_KEY", "the-key")
+    monkeypatch.setattr("sys.stdin", StringIO(f"SUPPORTDESK_CONNECTION_WEBHOOK_SECRET={SECRET}\n\n"))
+    told = connect("gorgias", "desk", "--stdin")
+    known.refresh_from_db()
+    assert (known.status, known.api_key, known.webhook_secret) == ("active", "the-key", SECRET)
+    assert told == f"Gorgias desk (#{known.pk}) is Active.\n"
+    assert Event.objects.filter(name__startswith="connection.").count() == 3
+
+
+def test_what_was_paused_or_let_go_of_is_not_activated_by_any_change(monkeypatch: pytest.MonkeyPatch) -> None:
+    known = make_connection()
+    connections.pause(connection_id=known.pk, by=SYSTEM, now=NOW())
+    assert "is Paused" in connect("shopify", known.account_key.upper().replace("MYSHOPIFY.COM", "myshopify.com"))
+    connections.uninstall(connection_id=known.pk, by=SYSTEM, now=NOW())
+    assert "is Uninstalled" in connect("shopify", known.account_key, "--write-back")
+    monkeypatch.setenv("SUPPORTDESK_CONNECTION_ACCESS_TOKEN", "shpat_2")
+    assert "is Active" in connect("shopify", known.account_key)
+    known.refresh_from_db()
+    assert (known.access_token, known.options) == ("shpat_2", {"write_back": True})
+
+
+@pytest.mark.vuln
+@pytest.mark.parametrize(
+    ("arguments", "lines", "reason"),
+    [
+        (("shopify", "evil.example/x.myshopify.com"), "", "account_key: Must be a shop's domain"),
+        (("slack", "Team", "--channel", "#general"), "", "channel: Must be the id of a channel"),
+        (("shopify", "x.myshopify.com", "--stdin"), "SUPPORTDESK_CONNECTION_WEBHOOK_SECRET=short", "webhook_secret"),
+        (("shopify", "x.myshopify.com", "--stdin"), "the-very-secret", "A line must be one of"),
+        (("shopify", "x.myshopify.com", "--stdin"), "SECRET_KEY=the-very-secret", "A line must be one of"),
+    ],
+)
+def test_a_connection_that_cannot_be_right_is_refused_without_its_secrets(
+    arguments: tuple[str, ...], lines: str, reason: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdin", StringIO(lines))
+    with pytest.raises(CommandError, match=reason) as refused:
+        connect(*arguments)
+    assert "the-very-secret" not in str(refused.value)
+    assert not Connection.objects.exists()
+
+
+@pytest.mark.vuln
+@pytest.mark.parametrize("name", sorted(connections.SECRETS))
+def test_no_secret_is_an_argument(name: str) -> None:
+    with pytest.raises(CommandError, match="unrecognized arguments"):
+        connect("shopify", "x.myshopify.com", f"--{name.replace('_', '-')}", "the-very-secret")
+
+
+def test_the_sweep_works_off_what_is_due_and_says_how_many(work: Work) -> None:
+    known, told = make_connection(), StringIO()
+    for number in range(3):
+        send_shopify(known, {"id": number})
+    call_command("webhook_sweep", "--limit", "2", stdout=told)
+    call_command("webhook_sweep", stdout=told)
+    call_command("webhook_sweep", stdout=told)
+    assert told.getvalue().splitlines() == ["2 worked off, and more are due.", "1 worked off.", "0 worked off."]
+    assert work.ids == [0, 1, 2]
+
+
+# The doctor
+
+
 def diagnosis(*arguments: str) -> tuple[int, str]:
     told, code = StringIO(), 0
     try:
@@ -282,6 +363,63 @@ def test_the_doctor_names_what_is_wrong_with_an_inbox(work: Work) -> None:
     assert diagnosis("--connection", str(known.pk))[0] == 1
     connections.pause(connection_id=known.pk, by=SYSTEM, now=NOW())
     assert diagnosis()[0] == 0
+
+
+def test_the_doctor_ends_with_one_when_gorgias_is_down(gorgias: Gorgias) -> None:
+    make_connection(Provider.GORGIAS)
+    gorgias.script("GET", "/api/account", *[GorgiasScripted(status=503, body="<html>")] * 5)
+    code, told = diagnosis("--provider", "gorgias")
+    assert code == 1
+    assert "FAULT  account: Gorgias does not answer (http 503)" in told
+    gorgias.stop()
+    code, told = diagnosis("--provider", "gorgias")
+    assert code == 1
+    assert "FAULT  account: Gorgias does not answer" in told
+    assert "clock" not in told
+
+
+@pytest.mark.django_db(transaction=True, databases=["default", "tokens"])
+def test_the_doctor_ends_with_one_when_shopify_refuses_the_token(shopify: Shopify) -> None:
+    known = make_connection(changes={"access_token": "shpat_of_nobody", "webhook_secret": SECRET})
+    code, told = diagnosis("--provider", "shopify")
+    assert code == 1
+    assert "FAULT  token: Shopify: " in told
+    known.refresh_from_db()
+    assert known.status == "reauth"
+
+
+def test_the_doctor_says_when_a_sync_is_late_or_refuses_records(shopify: Shopify) -> None:
+    known, now = make_connection(), NOW()
+    for resource, hours, failed in (("customers", 0, 0), ("orders", 2, 0), ("products", 1, 3)):
+        at = now - timedelta(hours=hours)
+        SyncCursor.objects.create(connection=known, resource=resource, last_full_at=at, failed=failed)
+    SyncCursor.objects.create(connection=known, resource="never")
+    found = [one for one in doctor.examine(known, now=now) if one.what.startswith("sync")]
+    assert [(one.what, one.is_fine) for one in found] == [
+        ("sync of customers", True),
+        ("sync of orders", False),
+        ("sync of products", False),
+    ]
+    assert found[2].detail.endswith("UTC, 3 refused")
+
+
+@pytest.mark.parametrize(("minutes", "is_fine"), [(0, True), (10, False), (-10, False)])
+def test_the_doctor_compares_clocks(minutes: int, is_fine: bool, shopify: Shopify, gorgias: Gorgias) -> None:
+    now = NOW() + timedelta(minutes=minutes)
+    for provider in (Provider.SHOPIFY, Provider.GORGIAS):
+        found = doctor.examine(make_connection(provider), now=now)
+        assert [one.is_fine for one in found if one.what == "clock"] == [is_fine], provider
+
+
+def test_the_doctor_looks_at_what_gorgias_granted(gorgias: Gorgias, settings: Any) -> None:
+    settings.GORGIAS_SCOPES = ["tickets:read", "tickets:write"]
+    known, now = make_connection(Provider.GORGIAS), NOW()
+    given = {"api_key": None, "access_token": "opaque", "scopes": ["tickets:read"], "expires_at": now}
+    Connection.objects.filter(pk=known.pk).update(**given)
+    known.refresh_from_db()
+    found = {one.what: one for one in doctor.examine(known, now=now + timedelta(minutes=5))}
+    assert (found["scopes"].is_fine, found["scopes"].detail) == (False, "lacks tickets:write")
+    assert (found["token"].is_fine, found["token"].detail) == (False, "expired 5 minutes ago")
 
 
 def test_figures_of_partners_are_told(work: Work) -> None:

@@ -38,6 +38,7 @@ from supportdesk.tests.client import counted_statements
 from supportdesk.tests.logs import written_log
 from supportdesk.tests.plans import look_at, plan
 from supportdesk.tests.races import race
+from supportdesk.tests.test_metrics import scraped
 
 pytestmark = pytest.mark.django_db
 OTHER = "0f1e2d3c4b5a69788796a5b4c3d2e1f0"
@@ -78,6 +79,23 @@ def test_an_authentic_delivery_is_stored_as_it_came_and_answered_202(work: Work)
     with connection.cursor() as cursor:
         cursor.execute("SELECT raw_body FROM integrations_webhookreceipt")
         assert "zoe" not in cursor.fetchone()[0]
+
+
+@pytest.mark.parametrize(("hours", "is_told"), [(23, False), (25, True)])
+def test_a_delivery_that_is_said_to_be_old_is_an_alarm_and_worked_off(hours: int, is_told: bool, work: Work) -> None:
+    known, before = make_connection(), scraped()
+    at = (timezone.now() - timedelta(hours=hours)).isoformat()
+    with written_log() as log:
+        for _ in range(2):
+            send_shopify(known, UPDATE, **{"X-Shopify-Triggered-At": at, "X-Shopify-Webhook-Id": "once"})
+    told = [line for line in log.lines() if line["event"] == "delivery of a partner is old"]
+    assert [(line["level"], line["provider"], line["topic"]) for line in told] == [
+        ("warning", "shopify", "customers/update")
+    ] * is_told
+    counted = [one.value("supportdesk_webhooks_late_total", provider="shopify") for one in (before, scraped())]
+    assert counted[1] - counted[0] == is_told
+    assert work_off() == 1
+    assert one().status == "done"
 
 
 def test_the_door_asks_little_and_nobody_else(work: Work) -> None:
@@ -339,8 +357,20 @@ def test_gorgias_empty_and_broken_templates_are_stored_and_given_up(work: Work) 
     known = make_connection(Provider.GORGIAS)
     broken = '{"event":"ticket-created","ticket_id":"231000114","subject":"He said "hello" to me"}'
     assert [send_gorgias(known, raw).status_code for raw in ("", broken)] == [202, 202]
-    work_off()
+    with written_log() as log:
+        work_off()
     assert list(WebhookReceipt.objects.values_list("status", flat=True)) == ["dead", "dead"]
+    alarms = [(line["level"], line["event"], line["provider"]) for line in log.lines() if line["level"] == "error"]
+    assert alarms == [("error", "delivery of a partner given up", "gorgias")] * 2
+    assert "hello" not in log.getvalue()
+
+
+def test_gorgias_is_believed_by_the_token_before_for_a_day(work: Work) -> None:
+    known, now = make_connection(Provider.GORGIAS), timezone.now()
+    connections.update(connection_id=known.pk, changes={"webhook_secret": OTHER}, by=SYSTEM, now=now)
+    assert [send_gorgias(known, "{}", token).status_code for token in (SECRET, OTHER)] == [202, 202]
+    Connection.objects.update(previous_until=now - timedelta(seconds=1))
+    assert [send_gorgias(known, "{}", token).status_code for token in (SECRET, OTHER)] == [401, 202]
 
 
 # Working off

@@ -677,6 +677,39 @@ def test_a_shop_that_came_back_is_not_erased(known: Connection) -> None:
     assert of(7).erased_at is None
 
 
+@pytest.mark.parametrize("left", [True, False])
+def test_a_shop_that_came_back_with_a_typed_token_is_not_erased_for_what_was_said_before(
+    left: bool, known: Connection
+) -> None:
+    """Whether or not we heard that it had left."""
+    tell(known, "customers/create", robin())
+    past = timezone.now() - timedelta(days=30)
+    Connection.objects.update(connected_at=past)
+    if left:
+        tell(known, "app/uninstalled", {"id": 1})
+    connections.update(connection_id=known.pk, changes={"access_token": "shpat_2"}, by=SYSTEM, now=timezone.now())
+    connections.activate(connection_id=known.pk, by=SYSTEM, now=timezone.now())
+    before = (timezone.now() - timedelta(hours=1)).isoformat()
+    for topic in ("app/uninstalled", "shop/redact"):
+        tell(known, topic, {"id": 1, "shop_domain": known.account_key}, **{"X-Shopify-Triggered-At": before})
+    known.refresh_from_db()
+    assert (known.status, known.access_token) == (ConnectionStatus.ACTIVE, "shpat_2")
+    assert DataSubjectRequest.objects.get().evidence["reason"] == privacy.CAME_BACK
+    assert privacy.work_off(now=timezone.now()) == 0
+    assert of(7).erased_at is None
+
+
+def test_a_pause_does_not_make_a_shop_another_one(known: Connection) -> None:
+    before = known.connected_at
+    connections.pause(connection_id=known.pk, by=SYSTEM, now=timezone.now())
+    connections.update(
+        connection_id=known.pk, changes={"webhook_secret": "w" * 20 + "0123456789ab"}, by=SYSTEM, now=timezone.now()
+    )
+    connections.activate(connection_id=known.pk, by=SYSTEM, now=timezone.now())
+    known.refresh_from_db()
+    assert (known.connected_at, before is None) == (before, False)
+
+
 def test_scopes_are_noted(known: Connection) -> None:
     tell(known, "app/scopes_update", {"id": 1, "previous": ["a"], "current": ["read_customers"], "updated_at": None})
     known.refresh_from_db()

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 from django.conf import settings as project
 from django.db import transaction
 from django.utils import timezone
@@ -24,6 +25,7 @@ from sla.tests.builders import raise_due
 from supportdesk.core import delivery
 from supportdesk.core.delivery import Later
 from supportdesk.core.errors import InvalidInput
+from supportdesk.core.http import USER_AGENT
 from supportdesk.core.models import Delivery, Event
 from supportdesk.tests.logs import written_log
 from supportdesk.tests.races import race
@@ -211,6 +213,73 @@ def test_what_was_told_of_somebody_who_is_erased_says_so_no_longer(slack: Sandbo
     assert "Zoë" not in json.dumps(list(slack.messages.values()), ensure_ascii=False)
 
 
+@pytest.mark.vuln
+def test_an_erasure_reaches_what_was_told_long_ago(slack: Sandbox) -> None:
+    make_slack()
+    ticket = urgent(subject="Zoë's order")
+    settle()
+    SlackNotification.objects.update(sent_at=timezone.now() - timedelta(days=400))
+    change(ticket, status="resolved")
+    settle()
+    assert len(slack.of("chat.update")) == 0  # which is news to nobody any more
+    privacy.erase(customer_id=ticket.customer_id, by=SYSTEM, now=timezone.now())
+    settle()
+    assert "Zoë" not in json.dumps(list(slack.messages.values()), ensure_ascii=False)
+
+
+@pytest.mark.vuln
+@pytest.mark.parametrize("away", ["paused", "refused"])
+def test_an_erasure_waits_for_a_connection_that_is_not_active(away: str, slack: Sandbox) -> None:
+    known = make_slack()
+    tickets = [urgent(subject="Zoë's order")]
+    settle()
+    tickets += [urgent(subject="Zoë's bill", customer=tickets[0].customer)]
+    settle()
+    if away == "paused":
+        connections.pause(connection_id=known.pk, by=SYSTEM, now=timezone.now())
+    else:
+        slack.script("chat.update", Scripted(body={"ok": False, "error": "token_revoked"}))
+    privacy.erase(customer_id=tickets[0].customer_id, by=SYSTEM, now=timezone.now())
+    for _ in range(3):
+        run_all()
+        rest()
+    assert json.dumps(list(slack.messages.values()), ensure_ascii=False).count("Zoë's order") == 1
+    known.refresh_from_db()
+    assert known.status == ("paused" if away == "paused" else "reauth")
+    connections.activate(connection_id=known.pk, by=SYSTEM, now=timezone.now())
+    settle()
+    assert "Zoë" not in json.dumps(list(slack.messages.values()), ensure_ascii=False)
+
+
+def test_an_erasure_waits_for_nothing_that_cannot_be_done(slack: Sandbox) -> None:
+    known = make_slack()
+    ticket = urgent()
+    settle()
+    connections.uninstall(connection_id=known.pk, by=SYSTEM, now=timezone.now())
+    privacy.erase(customer_id=ticket.customer_id, by=SYSTEM, now=timezone.now())
+    settle()
+    make_slack(changes={"api_key": f"{slack.url}{HOOK}"})
+    other = urgent()
+    settle()
+    privacy.erase(customer_id=other.customer_id, by=SYSTEM, now=timezone.now())
+    settle()
+    assert slack.of("chat.update") == []
+
+
+def test_an_erasure_waits_for_a_message_that_is_being_sent(slack: Sandbox) -> None:
+    make_slack()
+    ticket = urgent(subject="Zoë's order")
+    settle()
+    shown = one().shown
+    SlackNotification.objects.update(status=NoticeStatus.SENDING, shown="")
+    privacy.erase(customer_id=ticket.customer_id, by=SYSTEM, now=timezone.now())
+    run_all()
+    SlackNotification.objects.update(status=NoticeStatus.SENT, shown=shown)
+    rest()
+    settle()
+    assert "Zoë" not in json.dumps(list(slack.messages.values()), ensure_ascii=False)
+
+
 def test_without_an_active_connection_nothing_is_told_or_waits(slack: Sandbox) -> None:
     urgent()
     known = make_slack()
@@ -230,6 +299,16 @@ def test_an_incoming_webhook_is_enough(slack: Sandbox) -> None:
     settle()
     assert [asked.method for asked in slack.asked] == ["hook"]
     assert (one().status, one().ts) == ("sent", "")
+
+
+@pytest.mark.parametrize("changes", [{}, {"api_key": HOOK}])
+def test_slack_is_told_who_we_are_and_for_which_request_it_is(changes: dict[str, str], slack: Sandbox) -> None:
+    make_slack(**({"changes": {"api_key": slack.url + changes["api_key"]}} if changes else {}))
+    with structlog.contextvars.bound_contextvars(request_id="5c0e9a52-request"):
+        urgent()
+    settle()
+    (asked,) = slack.asked
+    assert (asked.agent, asked.request_id) == (USER_AGENT, "5c0e9a52-request")
 
 
 # Once, in turn

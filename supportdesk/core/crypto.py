@@ -2,6 +2,9 @@
 
 A stored value reads `key id:base64(nonce + ciphertext)`. AES-256-GCM, with `table.column` as associated data, so a
 value copied into another column does not decrypt. The first key of the ring encrypts, every key of the ring decrypts.
+
+A hash of what is kept is a blind index, and is made again under a new key. A hash of what is not kept, so that it is
+known when it is told again, is a mark: it holds for as long as its key is there, and says which one that is.
 """
 
 import base64
@@ -18,6 +21,7 @@ from django.db import models
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 NONCE_BYTES = 12  # the size AES-GCM is specified for (NIST SP 800-38D)
+MARK_LENGTH, NAME_LENGTH = 64, 8
 
 
 class DecryptionError(Exception):
@@ -63,6 +67,23 @@ def blind_indexes(normalised: str, *, context: str) -> list[str]:
     """The hash under each live key, the newest first: what a stored one may be equal to while the key is replaced."""
     message = f"{context}\0{normalised}".encode()
     return [hmac.digest(key, message, "sha256").hex() for key in settings.BLIND_INDEX_KEYS]
+
+
+def mark(text: str, *, context: str) -> str:
+    """A keyed hash that names its key, `name:hash`: for what is not kept, and so is never hashed again."""
+    return marks(text, context=context)[0]
+
+
+def marks(text: str, *, context: str) -> list[str]:
+    """What a mark of the text may be equal to: under each live key, the newest first; by itself, as marks once were."""
+    plain = blind_indexes(text, context=context)
+    named = [f"{name}:{one}"[:MARK_LENGTH] for name, one in zip(index_key_names(), plain, strict=True)]
+    return named + plain
+
+
+def index_key_names() -> list[str]:
+    """What marks call each live key, the newest first. It tells nothing of the key."""
+    return [hmac.digest(key, b"name", "sha256").hex()[:NAME_LENGTH] for key in settings.BLIND_INDEX_KEYS]
 
 
 class EncryptedTextField(models.TextField):  # type: ignore[type-arg]

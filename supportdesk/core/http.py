@@ -1,7 +1,8 @@
 """HTTP to partners: one session per process, a deadline for the whole of an answer, and when to try again.
 
 Redirects are never followed, so that a key goes to no other host; nothing is taken from the process's surroundings
-(proxies, netrc) but what the settings name; and an answer is read as it comes, no further than its limit.
+(proxies, netrc) but what the settings name; and an answer is read as it comes, no further than its limit. Each call
+says who we are, and carries the id of the request that it is made for, by which both sides find it in their logs.
 """
 
 import socket
@@ -26,7 +27,11 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import HTTPError
 from urllib3.response import BaseHTTPResponse
 
+from supportdesk.core.observability.middleware import HEADER as REQUEST_ID
+from supportdesk.core.observability.middleware import current_request_id
+
 Result = TypeVar("Result")
+USER_AGENT = f"SupportDesk/{settings.VERSION}"
 CHUNK = 64 * 1024
 LINES = 32  # kept open to one host, for as many threads
 LONGEST_WAIT = 3_600.0  # seconds: whoever asks us to wait for longer is asked again
@@ -94,7 +99,7 @@ def call(
     """
     deadline = time.monotonic() + left
     waits = (max(0.001, min(connect, left)), max(0.001, min(read, left)))
-    sent = {"Accept": "application/json", "Accept-Encoding": "identity", **(headers or {})}
+    sent = {"Accept": "application/json", "Accept-Encoding": "identity", **request_headers(), **(headers or {})}
     try:
         with session().request(
             method,
@@ -116,6 +121,12 @@ def call(
         raise Unsendable from None
     except (requests.RequestException, HTTPError, OSError):
         raise (Timeout if time.monotonic() >= deadline else Unreachable) from None
+
+
+def request_headers() -> dict[str, str]:
+    """What tells the call apart in the partner's logs."""
+    request_id = current_request_id()
+    return {"User-Agent": USER_AGENT, **({REQUEST_ID: request_id} if request_id else {})}
 
 
 @cache

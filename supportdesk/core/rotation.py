@@ -39,9 +39,15 @@ def rotate() -> Iterator[Progress]:
 def key_ids(model: type[models.Model], column: EncryptedTextField) -> Counter[str]:
     """How many values of the column each key encrypted."""
     table, name = _quoted(model, column)
+    return count_by_key(f"SELECT {name} FROM {table} WHERE {name} IS NOT NULL")  # noqa: S608
+
+
+def count_by_key(question: str) -> Counter[str]:
+    """Of the values that the question finds, each `key:…`, how many there are of each key; "" for those of none."""
     with connection.cursor() as cursor:
         cursor.execute(
-            f"SELECT split_part({name}, ':', 1), count(*) FROM {table} WHERE {name} IS NOT NULL GROUP BY 1"  # noqa: S608
+            "SELECT CASE WHEN strpos(value, ':') > 0 THEN split_part(value, ':', 1) ELSE '' END, count(*)"  # noqa: S608
+            f" FROM ({question}) found (value) GROUP BY 1"
         )
         return Counter(dict(cursor.fetchall()))
 

@@ -17,6 +17,7 @@ from django.utils import timezone
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from customers.services import count_under_older_keys
 from supportdesk.core.actor import Actor, Door, system
 from supportdesk.importing import mapping, reading
 from supportdesk.importing.cells import Cells, Fault
@@ -61,8 +62,8 @@ class ImportCommand(BaseCommand):
         parser.add_argument("--dry-run", action="store_true", help="say what would happen, and write nothing")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        if len(settings.BLIND_INDEX_KEYS) > 1:
-            raise CommandError("Finish `rotate_keys` and drop the old SUPPORTDESK_BLIND_INDEX_KEY before an import.")
+        if len(settings.BLIND_INDEX_KEYS) > 1 and count_under_older_keys():
+            raise CommandError("Finish `rotate_keys` before an import: customers are found under older keys still.")
         _refuse_unmigrated()
         path: Path = options["file"]
         table = self._prepare(options)

@@ -24,6 +24,7 @@ from supportdesk.core.observability import multiprocess
 from supportdesk.core.observability.logs import PROCESSORS, without_values
 
 BASE_DIR = Path(__file__).resolve().parent.parent.parent
+VERSION = "0.1.0"  # pyproject.toml's, which an image does not hold
 
 ENV = os.environ.get("SUPPORTDESK_ENV", "").strip() or "production"
 if ENV not in {"production", "demo", "test"}:
@@ -536,6 +537,8 @@ if urlsplit(GORGIAS_BASE_URL).scheme == "https" and "{account}" not in urlsplit(
 GORGIAS_CLIENT_ID = environment.get("GORGIAS_CLIENT_ID", "").strip()  # of a public app; a private one needs a key
 if not re.fullmatch(r"[!-~]*", GORGIAS_CLIENT_ID):
     raise ImproperlyConfigured("GORGIAS_CLIENT_ID must be one word of plain characters.")
+if GORGIAS_CLIENT_ID and not GORGIAS_CLIENT_SECRETS:
+    raise ImproperlyConfigured("GORGIAS_CLIENT_SECRET is not set, and GORGIAS_CLIENT_ID is. Set both or neither.")
 GORGIAS_SCOPES: list[str] = env.list(
     "GORGIAS_SCOPES",
     default=[
@@ -558,6 +561,8 @@ if GORGIAS_HMAC_ENCODING not in {"hex", "base64"}:
 SHOPIFY_CLIENT_ID = environment.get("SHOPIFY_CLIENT_ID", "").strip()
 if not re.fullmatch(r"[!-~]*", SHOPIFY_CLIENT_ID):
     raise ImproperlyConfigured("SHOPIFY_CLIENT_ID must be one word of plain characters.")
+if SHOPIFY_CLIENT_ID and not SHOPIFY_CLIENT_SECRETS:
+    raise ImproperlyConfigured("SHOPIFY_CLIENT_SECRET is not set, and SHOPIFY_CLIENT_ID is. Set the secret as well.")
 SHOPIFY_SCOPES: list[str] = env.list(
     "SHOPIFY_SCOPES", default=["read_customers", "read_customer_merge", "read_orders", "read_products"]
 )

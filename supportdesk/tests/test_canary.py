@@ -1,23 +1,38 @@
 """A thousand marked values go through the whole product, and none comes out where it should not."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from io import StringIO
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import structlog
+from django.apps import apps
 from django.core.cache import cache
+from django.core.management import CommandError, call_command
 from django.db import DatabaseError, connection, transaction
 from django.http import JsonResponse
+from django.test import Client
 from django.utils import timezone
 
-from agents.tests.builders import SYSTEM
+from agents.tests.builders import SYSTEM, actor_of, make_agent
 from customers.models import Customer
 from customers.tests.builders import make_customer
+from integrations import connections, oauth, tokens
+from integrations.enums import Provider
+from integrations.models import Connection
+from integrations.providers import AUTHORIZATIONS
+from integrations.shopify import access as shopify_access
+from integrations.shopify import subscriptions
+from integrations.shopify.sandbox import SCOPES, SHOP, Scripted, callback
 from integrations.shopify.sandbox import Sandbox as Shopify
+from integrations.tasks import refresh_one_token, refresh_tokens, register_webhooks, sync_shopify
+from integrations.tests.builders import make_connection, make_slack
 from quimbi.sandbox import Sandbox
 from supportdesk.core.events import emit
-from supportdesk.core.models import IdempotencyRecord, ImportRecord, RateWindow
+from supportdesk.core.models import Event, IdempotencyRecord, ImportRecord, RateWindow
 from supportdesk.core.observability.metrics import LIMITED
 from supportdesk.tests import working
 from supportdesk.tests.canary.drive import Drive
@@ -50,6 +65,89 @@ def test_no_personal_value_is_found_where_none_may_be(
     assert {"request", "unhandled"} <= {line["event"] for line in places.log.lines()}
     assert len(places.problems) > 200
     assert len(places.links) > 20
+
+
+SECRETS = ("access_token", "refresh_token", "api_key", "webhook_secret", "webhook_secret_previous")
+
+
+@pytest.mark.django_db(transaction=True, databases=["default", "tokens"])
+def test_no_token_of_a_partner_is_found_anywhere(shopify: Shopify) -> None:
+    """Not while it is granted, renewed, shown, refused, nor when something fails that nobody thought of."""
+    marks, by, now = Marks(), actor_of(make_agent(role="admin")), timezone.now()
+
+    def granted() -> Scripted:
+        pair = {"access_token": marks.token(), "refresh_token": marks.token()}
+        shopify.access.add(pair["access_token"])
+        return Scripted(body={**pair, "scope": SCOPES, "expires_in": 3_600, "refresh_token_expires_in": 7_776_000})
+
+    def expire() -> None:
+        Connection.objects.filter(pk=known.pk).update(expires_at=now)
+
+    with watched() as places:
+        known = make_connection(account_key=SHOP, changes={}, active=False)
+        ways: dict[str, Any] = {"ways": AUTHORIZATIONS, "session": "browser", "by": by, "now": now}
+        asked = parse_qs(urlsplit(oauth.begin(connection_id=known.pk, **ways)).query)
+        shopify.script("token", granted(), Scripted(503, marks.token()), granted())
+        back = callback(asked["state"][0], code=marks.token())
+        assert oauth.complete(provider=Provider.SHOPIFY, query=back, **ways).status == "active"
+        expire()
+        for task in (refresh_tokens, sync_shopify, register_webhooks):
+            assert task() == 1
+        subscriptions.register(known)
+        assert len(shopify.of("token")) == 3
+        with pytest.raises(CommandError):
+            shopify.script("Customers", *[Scripted(500, marks.token())] * 9)
+            call_command("import_shopify", "customers", stdout=StringIO())
+        expire()
+        shopify.script("token", *[Scripted(body={"access_token": [marks.token()]})] * 2)
+        with reported():
+            tokens.valid(Connection.objects.get(), shopify_access.refresh)
+        shopify.access.clear()
+        shopify.script("token", Scripted(400, {"error": "invalid_grant", "error_description": marks.token()}))
+        refresh_one_token(known.pk)
+        with reported():
+            subscriptions.register(Connection.objects.get())
+        assert "connection must be made again" in places.log.getvalue()
+        assert "integrations.sync_one_shop" in places.texts()["queue"]
+        assert places.leaks(marks) == {}
+
+
+@contextmanager
+def reported() -> Iterator[None]:
+    """What fails is reported, as whatever nobody thought of."""
+    try:
+        yield
+    except Exception:
+        structlog.get_logger("supportdesk.test").exception("failed")
+    else:
+        raise AssertionError("nothing failed")
+
+
+@pytest.mark.django_db
+def test_no_secret_of_a_connection_is_on_any_page_of_the_admin_or_in_an_export() -> None:
+    marks, admin, browser = Marks(), make_agent(role="admin"), Client()
+    browser.force_login(admin)
+    for provider in Provider:
+        known = make_connection(provider) if provider != Provider.SLACK else make_slack()
+        Connection.objects.filter(pk=known.pk).update(**{name: marks.token() for name in SECRETS})
+        connections.update(
+            connection_id=known.pk, changes={"webhook_secret": marks.token()}, by=actor_of(admin), now=timezone.now()
+        )
+    seen = 0
+    for model in apps.get_app_config("integrations").get_models():
+        listing = f"/admin/integrations/{model._meta.model_name}/"
+        pages = [listing]
+        for pk in model._default_manager.values_list("pk", flat=True):
+            pages += [f"{listing}{pk}/change/", f"{listing}{pk}/history/"]
+        for page in pages:
+            answer = browser.get(page)
+            seen += answer.status_code == 200
+            assert not marks.found_in(answer.content.decode()), page
+    assert seen >= 3 * 2 + 1
+    customer, told = make_customer(), StringIO()
+    call_command("export_customer", str(customer.pk), stdout=told)
+    assert not marks.found_in(told.getvalue())
+    assert not marks.found_in("".join(str(event.payload) for event in Event.objects.all()))
 
 
 # The places are looked at: a value that is planted in one is found there, and only there.

@@ -2,6 +2,7 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from io import StringIO
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,11 +12,14 @@ from django.test import Client
 from django.utils import timezone
 
 from agents.tests.builders import SYSTEM, make_agent
-from customers import services
+from customers import privacy, services
 from customers.models import Customer
 from customers.tests.builders import make_customer
+from integrations import links
+from integrations.models import Connection, ExternalLink, WebhookReceipt
+from integrations.tests.builders import make_connection, send_shopify
 from supportdesk.core import rotation
-from supportdesk.core.crypto import DecryptionError, encrypt
+from supportdesk.core.crypto import DecryptionError, encrypt, encrypted_columns, marks
 from supportdesk.tests.client import Api
 
 OLD, NEW, WRONG = bytes(range(32)), bytes(range(32, 64)), bytes(range(64, 96))
@@ -79,6 +83,95 @@ def test_while_two_hash_keys_are_live_a_customer_is_found_and_not_doubled(rotati
         make_customer(email="c1@example.org")
     with pytest.raises(CommandError, match="Finish `rotate_keys`"):
         call_command("import_customers", "nothing.csv")
+    rotate()
+    with pytest.raises(CommandError, match=r"nothing\.csv"):  # a key that is kept to look things up is in nobody's way
+        call_command("import_customers", "nothing.csv")
+
+
+@pytest.mark.django_db
+def test_who_was_imported_without_an_id_is_the_same_one_under_the_new_key(rotating: Any, tmp_path: Path) -> None:
+    rotating.BLIND_INDEX_KEYS = [OLD]
+    rows = tmp_path / "customers.csv"
+    rows.write_text("Customer ID,Name,Email,Phone,Address\n,Zoe,zoe@example.org,,\n")
+    call_command("import_customers", str(rows), stdout=StringIO())
+    rotating.BLIND_INDEX_KEYS = [NEW, OLD]
+    rotate()
+    rotating.BLIND_INDEX_KEYS = [NEW]
+    rows.write_text("Customer ID,Name,Email,Phone,Address\n,Zoe Weiss,zoe@example.org,,\n")
+    call_command("import_customers", str(rows), stdout=StringIO())
+    assert list(Customer.objects.filter(name__startswith="Zoe").values_list("name", flat=True)) == ["Zoe Weiss"]
+
+
+@pytest.mark.django_db
+def test_a_hash_key_under_which_people_were_erased_is_kept_and_missed(rotating: Any) -> None:
+    rotating.BLIND_INDEX_KEYS = [OLD]
+    known = make_connection()
+    links.bury_ids(known, ["7", "8"])
+    rotating.BLIND_INDEX_KEYS = [NEW, OLD]
+    links.bury_ids(known, ["9"])
+    said = rotate()
+    assert "marks of erased people: 1 under value 1" in said
+    assert "marks of erased people: 2 under value 2" in said
+    assert "value 2 of SUPPORTDESK_BLIND_INDEX_KEY: keep it" in said
+    assert [links.is_buried(known, one) for one in ("7", "9", "10")] == [True, True, False]
+    rotating.BLIND_INDEX_KEYS = [NEW]
+    with pytest.raises(CommandError, match="made 2 marks of erased people"):
+        rotate("--check")
+
+
+@pytest.mark.django_db
+def test_what_a_partner_told_and_whom_deliveries_speak_of_need_their_key_for_as_long_as_they_stand(
+    rotating: Any,
+) -> None:
+    rotating.BLIND_INDEX_KEYS = [OLD]
+    known, now = make_connection(), timezone.now()
+    link = links.link_to(known, "customer", "7", local_type="customer", local_id=1)
+    links.learn(link, {"name": "Zoe", "address": "Am Ufer 3"})
+    link.save()
+    send_shopify(known, {"id": 7, "email": "c1@example.org"})
+    rotating.BLIND_INDEX_KEYS = [NEW, OLD]
+    said = rotate()
+    assert "hashes of what partners told: 2 under value 2" in said
+    assert "hashes of whom deliveries speak of: 2 under value 2" in said
+    assert links.is_known(link, "name", "Zoe")
+    assert links.news(link, {"name": "Zoe", "address": "elsewhere"}, now=now) == {"address"}
+    links.learn(link, {"name": "Zoe", "address": "Am Ufer 3"})
+    link.save()
+    assert "keep it" in rotate()
+    privacy.erase(customer_id=Customer.objects.get(name="C1").pk, by=SYSTEM, now=now)  # found under the older key
+    assert WebhookReceipt.objects.get().raw_body is None
+    said = rotate()
+    assert "value 2 of SUPPORTDESK_BLIND_INDEX_KEY: may be dropped" in said
+    rotating.BLIND_INDEX_KEYS = [NEW]
+    assert links.is_known(link, "name", "Zoe")
+    rotate("--check")
+
+
+@pytest.mark.django_db
+def test_a_mark_that_names_no_key_is_found_and_keeps_every_key(rotating: Any) -> None:
+    rotating.BLIND_INDEX_KEYS = [OLD]
+    known = make_connection()
+    links.bury_ids(known, ["7"])
+    ExternalLink.objects.update(external_id=marks("7", context="link.erased")[-1])
+    rotating.BLIND_INDEX_KEYS = [NEW, OLD]
+    assert links.is_buried(known, "7")
+    said = rotate()
+    assert "marks of erased people: 1 under a value that is not known" in said
+    assert "value 2 of SUPPORTDESK_BLIND_INDEX_KEY: keep it" in said
+    rotate("--check")
+
+
+@pytest.mark.django_db
+def test_every_secret_of_a_connection_reads_back_under_the_new_key_alone(rotating: Any) -> None:
+    rotating.ENCRYPTION_KEYS = {"k1": OLD}
+    known = make_connection()
+    columns = ["access_token", "refresh_token", "api_key", "webhook_secret", "webhook_secret_previous"]
+    assert set(columns) == {column.name for model, column in encrypted_columns() if model is Connection}
+    Connection.objects.filter(pk=known.pk).update(**{name: f"the {name}" for name in columns})
+    rotating.ENCRYPTION_KEYS = {"k2": NEW, "k1": OLD}
+    rotate()
+    rotating.ENCRYPTION_KEYS = {"k2": NEW}
+    assert Connection.objects.values(*columns).get(pk=known.pk) == {name: f"the {name}" for name in columns}
 
 
 @pytest.mark.django_db

@@ -3,12 +3,15 @@
 import socket
 import threading
 import time
+import tomllib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+import structlog
+from django.conf import settings
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -72,6 +75,17 @@ def test_an_answer_is_read_whatever_its_status() -> None:
     assert (answer.status, answer.body, answer.headers["content-type"]) == (500, b"{}", "application/json")
     assert b"X-API-Key: k" in heard[0] and heard[0].endswith(b'{"a": 1}')
     assert b"Accept-Encoding: identity" in heard[0]
+
+
+def test_a_call_says_who_we_are_and_for_which_request_it_is() -> None:
+    with server(lambda line: line.sendall(WHOLE)) as (url, heard):
+        post(url)
+        with structlog.contextvars.bound_contextvars(request_id="5c0e9a52-request"):
+            post(url)
+    version = tomllib.loads((settings.BASE_DIR / "pyproject.toml").read_text())["project"]["version"]
+    assert all(f"User-Agent: SupportDesk/{version}\r\n".encode() in one for one in heard)
+    assert [b"X-Request-ID: 5c0e9a52-request\r\n" in one for one in heard] == [False, True]
+    assert b"X-Request-ID" not in heard[0]
 
 
 @pytest.mark.vuln

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from customers.identity import email_index, normalised_email
 from customers.models import Customer
-from customers.services import create_customers, draft_customer, update_customer
+from customers.services import IMPORTED, create_customers, draft_customer, update_customer
 from supportdesk.core.errors import DomainError, InvalidInput, StaleVersion
 from supportdesk.core.models import ImportRecord
 from supportdesk.importing import mapping
@@ -16,7 +16,6 @@ from supportdesk.importing.outcome import OTHER_NAME, Outcome
 from supportdesk.importing.reading import Row
 from supportdesk.importing.running import ImportCommand, Refuse
 
-KIND = "customer"
 CHANGED_HERE = "was changed here since it was imported, and is left as it is"
 
 
@@ -80,7 +79,7 @@ class Command(ImportCommand):
 
     def _records(self, read: list["_Read"]) -> Mapping[str, ImportRecord]:
         wanted = [one.key for one in read]
-        found = ImportRecord.objects.filter(kind=KIND, source=self.source, external_id__in=wanted)
+        found = ImportRecord.objects.filter(kind=IMPORTED, source=self.source, external_id__in=wanted)
         return {record.external_id: record for record in found}
 
     def _customers(self, read: list["_Read"], records: Mapping[str, ImportRecord]) -> dict[str, Customer]:
@@ -133,7 +132,7 @@ class Command(ImportCommand):
 
     def _record(self, one: "_Read", customer: Customer) -> ImportRecord:
         return ImportRecord(
-            kind=KIND,
+            kind=IMPORTED,
             source=self.source,
             external_id=one.key,
             digest=one.digest,

@@ -149,6 +149,24 @@ def test_the_token_for_figures_may_be_left_out_and_not_be_weak() -> None:
         assert name in refusal, value
 
 
+@pytest.mark.parametrize("name", ["SHOPIFY_CLIENT_SECRET", "GORGIAS_CLIENT_SECRET"])
+def test_the_secret_of_a_partners_app_may_be_left_out_with_the_app_and_not_be_weak(name: str) -> None:
+    app = sound() | {name.replace("SECRET", "ID"): "app-of-ours-7f31"}
+    weak = [*map(long, PLACEHOLDERS[:-1]), SECRETS["SUPPORTDESK_JWT_KEY"], "a" * 31]
+    none, alone, both, *refusals = started(
+        {**sound(), name: ""},
+        {**sound(), name: OTHER},
+        {**app, name: OTHER},
+        app,
+        {**app, name: "  "},
+        *({**app, name: value} for value in weak),
+    )
+    assert (none, alone, both) == ("", "", "")
+    for refusal in refusals:
+        assert name in refusal
+        assert "app-of-ours-7f31" not in refusal
+
+
 def test_nothing_local_makes_up_for_a_missing_secret_of_a_deployment(tmp_path: Path) -> None:
     """The demo's secrets lie beside the code; `production` takes nothing from there, also when the name is left out."""
     bare = {name: value for name, value in DEPLOYMENT.items() if name != "SUPPORTDESK_ENV"}
