@@ -130,6 +130,7 @@ def test_one_run_at_a_time_for_a_shop_whose_points_they_would_share(shopify: San
         assert "1 seen" in run("customers", "--connection", str(other.pk))
         shopify.add_customer(8, updatedAt="2026-11-01T00:00:00Z")
         assert jobs.sync_shop(known, now=timezone.now()) == 0
+        rival.execute("SELECT pg_advisory_unlock(%s, %s)", [syncing.WHOLE_LOCK, known.pk])
     assert jobs.sync_shop(known, now=timezone.now()) == 1
 
 

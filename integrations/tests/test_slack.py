@@ -25,7 +25,7 @@ from sla.tests.builders import raise_due
 from supportdesk.core import delivery
 from supportdesk.core.delivery import Later
 from supportdesk.core.errors import InvalidInput
-from supportdesk.core.http import USER_AGENT
+from supportdesk.core.http import OUR_NAME
 from supportdesk.core.models import Delivery, Event
 from supportdesk.tests.logs import written_log
 from supportdesk.tests.races import race
@@ -308,7 +308,7 @@ def test_slack_is_told_who_we_are_and_for_which_request_it_is(changes: dict[str,
         urgent()
     settle()
     (asked,) = slack.asked
-    assert (asked.agent, asked.request_id) == (USER_AGENT, "5c0e9a52-request")
+    assert (asked.agent, asked.request_id) == (OUR_NAME, "5c0e9a52-request")
 
 
 # Once, in turn

@@ -31,7 +31,7 @@ from supportdesk.core.observability.middleware import HEADER as REQUEST_ID
 from supportdesk.core.observability.middleware import current_request_id
 
 Result = TypeVar("Result")
-USER_AGENT = f"SupportDesk/{settings.VERSION}"
+OUR_NAME = f"SupportDesk/{settings.VERSION}"
 CHUNK = 64 * 1024
 LINES = 32  # kept open to one host, for as many threads
 LONGEST_WAIT = 3_600.0  # seconds: whoever asks us to wait for longer is asked again
@@ -126,7 +126,7 @@ def call(
 def request_headers() -> dict[str, str]:
     """What tells the call apart in the partner's logs."""
     request_id = current_request_id()
-    return {"User-Agent": USER_AGENT, **({REQUEST_ID: request_id} if request_id else {})}
+    return {"User-Agent": OUR_NAME, **({REQUEST_ID: request_id} if request_id else {})}
 
 
 @cache

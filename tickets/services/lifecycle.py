@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from django.db import IntegrityError, transaction
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, Value
 
 from agents.models import Department
 from customers.enums import Tier
@@ -175,13 +175,14 @@ def locked(ticket_id: int, *, by: Actor, alerts_at: datetime | None = None) -> T
 
     With `alerts_at` it says whether a topic alert runs then that may lift it: `is_watched`.
     """
+    watching = (
+        Value(True) if alerts_at is None else Exists(TopicAlert.objects.running(alerts_at, OuterRef("department")))
+    )
     seen = Ticket.objects.visible_to(by).select_for_update(of=("self",)).filter(pk=ticket_id)
-    if alerts_at is not None:
-        told = {"is_watched": Exists(TopicAlert.objects.running(alerts_at, OuterRef("department")))}
-        seen = seen.annotate(**told)
-    ticket = seen.first()
+    ticket = seen.annotate(watched=watching).first()
     if ticket is None:
         raise NotFound
+    ticket.is_watched = vars(ticket)["watched"]
     return ticket
 
 

@@ -13,7 +13,7 @@ from supportdesk.demo import story
 from tickets.models import Ticket
 
 LOCK = 5_220_601  # an arbitrary number, for the advisory lock of this command
-STEP = 80
+STEP = 50
 MOST_CLOCKS = 10_000
 
 

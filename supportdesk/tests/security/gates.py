@@ -61,6 +61,7 @@ ALLOWED = {
     ("templates/admin/desk/lead_on.html", "links to a value"): "an address of the settings, with what we encoded",
     ("supportdesk/core/observability/metrics.py", "builds SQL from parts"): "hands on what Django asks, to time it",
     ("supportdesk/importing/reading.py", "formats text from elsewhere"): "a sentence of this file about a path",
+    ("templates/admin/desk/customer.html", "links to a value"): "http and https only, where a shop's parcel is read",
     ("templates/admin/desk/base.html", "links to a value"): "reversed from the URL table",
 }  # fmt: skip
 

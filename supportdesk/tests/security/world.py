@@ -25,7 +25,7 @@ from integrations.tests.builders import SECRET, make_connection, send_shopify
 from quimbi.models import Call
 from sla.models import Calendar, SLAAlert
 from sla.services import applying, policies, simulating
-from sla.tests.builders import make_policy, raise_due
+from sla.tests.builders import make_policy, raise_due, seed_default_policy
 from supportdesk.core.models import Delivery, Event
 from tickets.enums import Sender
 from tickets.services import assignment, attachments, conversation, saved_views, topic_alerts
@@ -70,6 +70,7 @@ class World:
 def built() -> Iterator[World]:
     """The world, gone again at the end."""
     with transaction.atomic():
+        seed_default_policy()  # before it, a transactional test may have emptied the tables
         yield _world()
         transaction.set_rollback(True)
 
