@@ -66,13 +66,15 @@ def store(chunk: Chunk, *, by: Actor) -> None:
 
 
 def tidy() -> None:
-    """VACUUM and ANALYZE what was written, as the tables' owner: a plan is only as good as what PostgreSQL knows."""
+    """VACUUM and ANALYZE what was written, as the tables' owner: a plan is only as good as what PostgreSQL knows. Gives
+    no space back, for which it would wait until nobody reads.
+    """
     owner = connection.copy()
     owner.settings_dict |= {name: settings.MIGRATION_DATABASE[name] for name in ("USER", "PASSWORD", "PORT")}
     tables = ", ".join(f'"{model._meta.db_table}"' for model in WRITTEN)
     try:
         with owner.cursor() as cursor:
-            cursor.execute(f"VACUUM (ANALYZE) {tables}")
+            cursor.execute(f"VACUUM (ANALYZE, TRUNCATE false) {tables}")
     finally:
         owner.close()
 

@@ -41,8 +41,8 @@ def serve() -> Iterator[Serve]:
 
     yield start
     for server, desk in made:
+        server.kill()  # first: who hangs up waits for its goodbye
         desk.hang_up()
-        server.kill()
 
 
 @pytest.fixture
