@@ -79,7 +79,9 @@ class Source:
     how many there are since then, and whether exactly.
 
     `newest_first`: pages go back in time, and end behind a page that is older than what is wanted. `whole`: no other
-    resource of the connection is taken over at the same time, because they would spend the same points.
+    resource of the connection is taken over at the same time, because they would spend the same points. `window`: how
+    many records behind one another are asked for by the partner's place; then the next window begins with the time of
+    the newest, since partners lead no further than some depth.
     """
 
     resource: str
@@ -89,6 +91,7 @@ class Source:
     count: Callable[[Connection, datetime | None], tuple[int, bool]] | None = None
     newest_first: bool = False
     whole: bool = False
+    window: int | None = None
     size: int = 100
 
 
@@ -125,6 +128,7 @@ class _Place:
     after: str = ""
     newest: datetime | None = None
     newest_id: str = ""
+    depth: int = 0  # records since the window began
 
     def text(self) -> str:
         return json.dumps(asdict(self), default=datetime.isoformat)
@@ -305,7 +309,11 @@ def _behind(state: _Run, page: Page) -> _Place:
     if not seen:
         return place
     newest, newest_id = max(seen, key=lambda one: (one[0], len(one[1]), one[1]))
-    return replace(place, newest=newest, newest_id=newest_id)
+    place = replace(place, newest=newest, newest_id=newest_id, depth=place.depth + len(page.records))
+    is_deep = state.source.window is not None and place.depth >= state.source.window
+    if is_deep and (place.since is None or newest > place.since):
+        return replace(place, since=newest, after="", depth=0)
+    return place
 
 
 def _keys(state: _Run, page: Page) -> list[tuple[datetime, str]]:

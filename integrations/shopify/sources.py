@@ -16,6 +16,7 @@ from supportdesk.core.http import Rejected
 
 SECONDS = 120.0  # for one request, waiting for points included
 MOST = 250  # records of a page
+WINDOW = 20_000  # records: behind 25,000 in one list Shopify may lead no further
 Whole = Callable[[Connection, Any, float], Any]  # a record as it is listed, in full; with the seconds of a request
 SIXTY_DAYS = "read_all_orders"  # the scope without which orders of the last sixty days are all that is shown
 
@@ -134,6 +135,7 @@ def _source(
         write=write,
         count=_count(count, f"{name}Count"),
         whole=True,  # a shop has one bucket of points
+        window=WINDOW,
         size=size,
     )
 

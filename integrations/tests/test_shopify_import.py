@@ -2,9 +2,10 @@
 
 import os
 import signal
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from io import StringIO
-from typing import Any
+from typing import Any, cast
 
 import psycopg
 import pytest
@@ -16,7 +17,7 @@ from customers.models import Customer, Order
 from customers.tests.builders import make_customer
 from integrations import jobs, syncing
 from integrations.models import Connection, ExternalLink, SyncCursor
-from integrations.shopify import client, subscriptions
+from integrations.shopify import client, sources, subscriptions
 from integrations.shopify.sandbox import TOKEN, Sandbox, Scripted
 from integrations.tests.builders import SECRET, make_connection
 
@@ -55,6 +56,35 @@ def test_customers_orders_and_products_are_there_and_again_changes_nothing(shopi
     versions = sorted(Customer.objects.values_list("pk", "version"))
     assert "30 seen, 0 written, 30 left as they are" in run("customers", "--restart")
     assert sorted(Customer.objects.values_list("pk", "version")) == versions
+
+
+def read_in_windows(monkeypatch: pytest.MonkeyPatch, records: int) -> None:
+    held = cast(dict[str, Any], sources.SOURCES)
+    monkeypatch.setitem(held, "customers", replace(held["customers"], window=records))
+
+
+def test_a_large_shop_is_read_in_windows_by_time(
+    shopify: Sandbox, known: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read_in_windows(monkeypatch, 10)
+    for number in range(1, 48):
+        shopify.add_customer(number)
+    assert "0 refused" in run("customers", "--batch-size", "5")
+    assert Customer.objects.count() == 47
+    asked = [one.given for one in shopify.of("Customers")]
+    begun = [one["query"] for one in asked if "after" not in one]
+    assert len(begun) == len(set(begun)) == 6
+    assert len(asked) <= 2 * len(begun)
+
+
+def test_many_of_one_instant_are_read_behind_one_another(
+    shopify: Sandbox, known: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read_in_windows(monkeypatch, 4)
+    for number in range(1, 24):
+        shopify.add_customer(number, updatedAt="2026-11-01T00:00:00Z")
+    run("customers", "--batch-size", "2")
+    assert Customer.objects.count() == 23
 
 
 def test_an_order_before_its_customer_makes_them(shopify: Sandbox, known: Connection) -> None:
