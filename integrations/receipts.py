@@ -47,6 +47,7 @@ BODY_KEPT_FOR = timedelta(days=30)
 LATE = timedelta(days=1)  # partners try again for hours; what is older was kept back, or is played again
 KEY_KEPT_FOR = timedelta(days=365)  # longer than anybody sends a delivery again
 PRUNE_BATCH = 2_000
+MOST_REPLAYED = 500  # in one request
 HEADER_LENGTH = 200
 NO_PROCESSOR, NO_CONNECTION = "nothing is done about this topic", "of no connection"
 ERASED, EXPIRED = "the person was erased", "kept for too long"
@@ -184,6 +185,18 @@ def replay(*, receipt_id: int, by: Actor, now: datetime) -> WebhookReceipt:
         emit(ReceiptReplayed(subject_id=receipt.pk), by=by, at=now)
         transaction.on_commit(lambda: wakeup.hint(TASK))
     return receipt
+
+
+def replay_dead(*, connection_id: int, by: Actor, now: datetime, limit: int = MOST_REPLAYED) -> int:
+    """Has the first `limit` of what was given up of a connection worked off again; how many they are."""
+    dead = WebhookReceipt.objects.visible_to(by).filter(connection=connection_id, status=ReceiptStatus.DEAD)
+    ids = list(dead.filter(raw_body__isnull=False).order_by("pk").values_list("pk", flat=True)[:limit])
+    replayed = 0
+    for pk in ids:
+        with suppress(NotFound, NotReplayable):  # somebody else was faster
+            replay(receipt_id=pk, by=by, now=now)
+            replayed += 1
+    return replayed
 
 
 def erase(*, customer_id: int, now: datetime) -> int:

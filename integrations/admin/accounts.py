@@ -15,7 +15,7 @@ from django.urls import path, reverse
 from django.utils import timezone
 
 from agents.admin import DeskAdmin
-from integrations import connections, doctor, oauth, providers, selectors
+from integrations import connections, doctor, oauth, providers, receipts, selectors
 from integrations.enums import Provider
 from integrations.models import Connection
 from sla.wording import span
@@ -23,7 +23,7 @@ from supportdesk.core.admin import ServiceForm
 from supportdesk.core.errors import Conflict, DomainError
 from supportdesk.core.http import GatewayError
 
-DOINGS = ("test", "activate", "pause", "connect", "register")
+DOINGS = ("test", "activate", "pause", "connect", "register", "replay")
 
 
 def _secret(label: str, help_text: str) -> forms.CharField:
@@ -223,6 +223,10 @@ class ConnectionAdmin(DeskAdmin):
             case "register":
                 self._register(request, obj)
                 return obj  # type: ignore[no-any-return]
+            case "replay":
+                count = receipts.replay_dead(connection_id=obj.pk, by=by, now=now)
+                messages.success(request, f"Worked off again: {count}.")
+                return obj  # type: ignore[no-any-return]
             case "pause":
                 return connections.pause(connection_id=obj.pk, by=by, now=now)
         provider, account = given.pop("provider", ""), given.pop("account_key", "")
@@ -241,7 +245,7 @@ class ConnectionAdmin(DeskAdmin):
             # Not a redirect: to answer a form with one elsewhere is what our policy of contents forbids.
             found = {"title": f"Connect {saved}", "address": form.leads_to}  # type: ignore[attr-defined]
             return TemplateResponse(request, "admin/desk/lead_on.html", found)
-        if form.cleaned_data.get("do") in {"test", "register"}:  # which say for themselves what came of it
+        if form.cleaned_data.get("do") in {"test", "register", "replay"}:  # which say for themselves what came of it
             return HttpResponseRedirect(self.url_of(saved))
         return super().saved(request, saved, form)
 

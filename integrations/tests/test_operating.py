@@ -158,6 +158,24 @@ def test_the_admin_activates_pauses_and_says_what_is_missing() -> None:
         assert known.status == status
 
 
+def test_the_admin_has_what_was_given_up_worked_off_again(work: Work) -> None:
+    client, known, other = browser(), make_connection(), make_connection()
+    work.error = Unreadable("no id")
+    for one in (known, known, other):
+        send_shopify(one, {"id": 1})
+    receipts.work_off(limit=10)
+    assert "what was given up" in client.get(page(known)).content.decode()
+    work.error = None
+    done = client.post(page(known), {"do": "replay"}, follow=True).content.decode()
+    receipts.work_off(limit=10)
+    assert ("Worked off again: 2." in done, "what was given up" in client.get(page(known)).content.decode()) == (
+        True,
+        False,
+    )
+    statuses = WebhookReceipt.objects.order_by("pk").values_list("connection", "status")
+    assert list(statuses) == [(known.pk, "done"), (known.pk, "done"), (other.pk, "dead")]
+
+
 def test_the_admins_test_says_what_slack_says(slack: Sandbox) -> None:
     client, known = browser(), make_slack()
     good = client.post(page(known), {"do": "test"}, follow=True)
