@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 from django.core.cache import cache
+from django.db import connection
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis
 
@@ -70,4 +71,14 @@ def desk(transactional_db: None, sockets_server: ThreadedServer) -> Iterator[Des
     desk = Desk(sockets_server.port)
     yield desk
     desk.hang_up()
-    wait_for(sockets_server.is_idle)
+    wait_for(lambda: sockets_server.is_idle() and not _works())
+
+
+def _works() -> bool:
+    """Whether anybody else is at the database, which is emptied next."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database()"
+            " AND pid <> pg_backend_pid() AND state <> 'idle')"
+        )
+        return bool(cursor.fetchone()[0])
