@@ -49,9 +49,12 @@ def customer_of(person: Person | None, *, by: Actor, now: datetime) -> Customer:
     return found
 
 
-def follow(known: Connection, person: Person | None, *, by: Actor, now: datetime) -> None:
-    """Takes over what a customer whom we know says otherwise there than last time, unless it was changed here and is
-    about to be told there. Of somebody of whom nothing was told yet, what is not known here.
+def follow(known: Connection, person: Person | None, *, at: datetime, by: Actor, now: datetime) -> None:
+    """Takes over what a customer whom we know says otherwise there than last time. Of somebody of whom nothing was told
+    yet, what is not known here.
+
+    `at`: of when that is at least; what is older than what was taken over says nothing. While a change here is about to
+    be told there, nothing is taken, nor counted as known: telling it settles which is newer.
     """
     if person is None or not (told := _sound(mapping.told_of(person))):
         return
@@ -63,11 +66,14 @@ def follow(known: Connection, person: Person | None, *, by: Actor, now: datetime
     news = links.news(link, told, now=now)
     if not link.remote:
         news = {name for name in news if getattr(customer, name) in {None, "", mapping.NO_NAME}}
-    if news and not _is_to_be_told(customer.pk):
+    is_older = link.remote_updated_at is not None and at < link.remote_updated_at
+    if is_older or (news and _is_to_be_told(customer.pk)):
+        return
+    if news:
         _change(customer, {name: told[name] for name in news}, by=by, now=now)
-    if news or not link.remote:
-        links.learn(link, told)
-        link.save(update_fields=["remote"])
+    links.learn(link, told)
+    link.remote_updated_at = at
+    link.save(update_fields=["remote", "remote_updated_at"])
 
 
 def _change(customer: Customer, changes: dict[str, str], *, by: Actor, now: datetime) -> None:

@@ -178,7 +178,7 @@ def _write_customer(known: Connection, raw: Mapping[str, Any], by: Actor, now: d
     if ExternalIdentity.objects.filter(source=IdentitySource.GORGIAS, external_id=person.id).exists():
         return False
     people.customer_of(person, by=by, now=now)
-    people.follow(known, person, by=by, now=now)
+    people.follow(known, person, at=_key(raw)[1], by=by, now=now)
     return True
 
 
@@ -187,7 +187,7 @@ def _follow_customer(known: Connection, raw: Mapping[str, Any], by: Actor, now: 
     person = mapping.person(raw)
     if person is None:
         raise Unreadable("no id")
-    people.follow(known, person, by=by, now=now)
+    people.follow(known, person, at=_key(raw)[1], by=by, now=now)
     return False
 
 

@@ -77,7 +77,7 @@ def take(known: Connection, remote: mapping.Ticket, *, by: Actor, now: datetime)
         merge = _found(known, remote, link, by=by, now=now) if link else _opened(known, remote, by=by, now=now)
         if merge.ticket.customer.erased_at is not None:
             return Taken.ERASED
-        people.follow(known, remote.customer, by=by, now=now)
+        people.follow(known, remote.customer, at=remote.updated_at, by=by, now=now)
         _hear(merge)
         if not _is_older(merge.link, remote):
             _follow(merge)

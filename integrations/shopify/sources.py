@@ -16,6 +16,7 @@ from supportdesk.core.http import Rejected
 
 SECONDS = 120.0  # for one request, waiting for points included
 MOST = 250  # records of a page
+COUNT_SECONDS = 10.0  # for how many there are, which is good to know and no more
 WINDOW = 20_000  # records: behind 25,000 in one list Shopify may lead no further
 Whole = Callable[[Connection, Any, float], Any]  # a record as it is listed, in full; with the seconds of a request
 SIXTY_DAYS = "read_all_orders"  # the scope without which orders of the last sixty days are all that is shown
@@ -75,7 +76,7 @@ def _with_its_lines(known: Connection, order: Any, seconds: float) -> Any:
 
 def _count(text: str, name: str) -> Callable[[Connection, datetime | None], tuple[int, bool]]:
     def count(known: Connection, since: datetime | None) -> tuple[int, bool]:
-        found = client.ask(known, text, {"query": query_of(since)}).data.get(name)
+        found = client.ask(known, text, {"query": query_of(since)}, seconds=COUNT_SECONDS).data.get(name)
         told = found if isinstance(found, Mapping) else {}
         return mapping.count_of(told.get("count")) or 0, told.get("precision") == "EXACT"
 

@@ -1,5 +1,6 @@
 """What agents do here, done at Gorgias: once, in order, whatever goes wrong, and never in a circle."""
 
+from copy import deepcopy
 from datetime import timedelta
 from typing import Any
 
@@ -12,7 +13,7 @@ from agents.tests.builders import SYSTEM, actor_of, make_agent, occurrence_of
 from customers import privacy
 from customers.tests.builders import make_customer, update
 from integrations import connections
-from integrations.gorgias import client, handlers, outbound, taking, turns
+from integrations.gorgias import client, handlers, mapping, outbound, taking, turns
 from integrations.gorgias.sandbox import ADDRESS, EMAIL, Sandbox, Scripted
 from integrations.models import Connection, ExternalLink
 from integrations.tests.builders import GorgiasDesk
@@ -369,6 +370,32 @@ def test_a_name_that_changes_on_both_sides_is_as_it_was_changed_last(desk: Gorgi
     settle(desk)
     customer.refresh_from_db()
     assert (customer.name, customer.email) == ("Theirs", "ours@example.com")
+
+
+def test_an_older_look_at_a_customer_takes_nothing_back(desk: GorgiasDesk) -> None:
+    zoe = desk.there.add_customer("zoe@example.com", name="Zoë")
+    pk = opened(desk, customer=zoe)
+    before = deepcopy(desk.there.tickets[pk])
+    desk.there.change_customer(zoe["id"], name="Zoë Tal")
+    desk.there.change(pk, priority="low")
+    settle(desk)
+    taking.take(desk.known, mapping.ticket(before), by=turns.BY, now=timezone.now())
+    assert desk.ticket(pk).customer.name == "Zoë Tal"
+
+
+def test_what_is_newer_there_stays_although_it_was_seen_before_ours_was_told(desk: GorgiasDesk) -> None:
+    zoe = desk.there.add_customer("zoe@example.com", name="Zoë")
+    pk = opened(desk, customer=zoe)
+    customer = desk.ticket(pk).customer
+    update(customer, name="Ours")
+    desk.there.change_customer(zoe["id"], name="Theirs")
+    desk.there.change(pk, priority="low")
+    desk.arrive()  # and ours waits
+    settle(desk)
+    desk.there.change(pk, priority="high")
+    settle(desk)
+    customer.refresh_from_db()
+    assert (customer.name, zoe["name"]) == ("Theirs", "Theirs")
 
 
 def test_an_address_that_is_somebody_else_s_there_is_told_on_the_connection(desk: GorgiasDesk) -> None:

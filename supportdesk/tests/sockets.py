@@ -74,6 +74,11 @@ class Socket:
             return True
         return False
 
+    def drain(self) -> None:
+        """Takes what comes until nothing does."""
+        while not self.is_quiet():
+            pass
+
     def is_open(self) -> bool:
         """Whether the server still answers at the level of the protocol."""
         return self.line.ping().wait(PATIENCE)
