@@ -9,11 +9,12 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db import connection, models
+from django.db import models
 
 from customers.models import Customer, ExternalIdentity
 from integrations.models import Connection, ExternalLink
 from supportdesk.core.crypto import mark, marks
+from supportdesk.core.locks import hold
 from supportdesk.core.rotation import count_by_key
 
 ERASED, GONE = "erased", "gone"  # of a person, found by hash; of a thing, found by its id
@@ -129,11 +130,7 @@ def bury_ids(known: Connection, external_ids: Iterable[str], *, customer_id: int
 
 def one_at_a_time(known: Connection, external_id: str) -> None:
     """Until the caller's transaction ends: who makes a person of an id, and who buries it, are never both at it."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))",
-            [f"{known.provider}:{known.pk}:person:{external_id}"],
-        )
+    hold(f"{known.provider}:{known.pk}:person:{external_id}")
 
 
 def is_buried(known: Connection, external_id: str) -> bool:

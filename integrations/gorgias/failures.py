@@ -4,12 +4,11 @@ import structlog
 
 from integrations import connections
 from integrations.gorgias.client import Down, Refused
-from integrations.gorgias.turns import BY, KEPT_FOR, LATEST, OPERATIONS, GivenUp, Turn, remark
+from integrations.gorgias.turns import BY, KEPT_FOR, OPERATIONS, GivenUp, Turn, remark
 from integrations.reading import Unreadable
-from supportdesk.core.delivery import Later
+from supportdesk.core.delivery import LATEST, Later, patience
 
 DOUBT = 20.0  # seconds until what may have been posted is looked for
-SOONEST = 5.0  # seconds until a Gorgias that is down is asked again, at least
 
 log = structlog.get_logger("supportdesk.gorgias")
 
@@ -52,11 +51,11 @@ class Failures:
         self._tell(f"Gorgias does not take it ({refused.reason})")
 
     def _down(self, down: Down) -> None:
-        age = (self.turn.now - self.turn.at).total_seconds()
-        if age > KEPT_FOR.total_seconds():
+        age = self.turn.now - self.turn.at
+        if age > KEPT_FOR:
             self._tell("Gorgias did not answer for a day")
             return
-        wait = down.retry_after if down.retry_after is not None else min(max(SOONEST, age / 2), LATEST)
+        wait = patience(age, down.retry_after)
         wait = max(wait, DOUBT) if down.sent else wait
         OPERATIONS.labels("later").inc()
         log.warning("gorgias does not answer", reason=down.reason, maybe_sent=down.sent, wait=round(wait, 1))
@@ -64,5 +63,6 @@ class Failures:
 
     def _tell(self, why: str) -> None:
         OPERATIONS.labels("refused").inc()
-        if self.what and self.ticket_id is not None:
+        log.error("not done at gorgias", connection=self.turn.known.pk, what=self.what, why=why)
+        if self.ticket_id is not None:
             remark(self.ticket_id, f"Not sent to Gorgias: {self.what}, because {why}.", now=self.turn.now)

@@ -30,7 +30,7 @@ def introduce(*, customer_id: int, at: datetime, now: datetime) -> None:
     for link in theirs.select_related("connection").order_by("pk"):
         if news := _news(link, customer):
             turn = turn_of(link, at=at, now=now)
-            with Failures(turn, None, ""):
+            with Failures(turn, None, f"who customer {customer_id} is"):
                 _send(turn, link, news)
 
 

@@ -13,7 +13,6 @@ from enum import StrEnum
 from typing import Any
 
 import structlog
-from django.db import connection as database
 from django.db import transaction
 
 from customers.models import Customer
@@ -24,6 +23,7 @@ from integrations.gorgias.names import MAIL, MESSAGE, NOTE, OUR_TICKET, OURS, SO
 from integrations.models import Connection, ExternalLink
 from supportdesk.core.actor import Actor, Door
 from supportdesk.core.errors import DomainError
+from supportdesk.core.locks import hold
 from supportdesk.core.models import Event
 from tickets.enums import Priority, Sender, Status
 from tickets.models import Message, Note, Ticket
@@ -89,10 +89,7 @@ def take(known: Connection, remote: mapping.Ticket, *, by: Actor, now: datetime)
 
 def one_at_a_time(connection_id: int, ticket_id: str) -> None:
     """Until the caller's transaction ends."""
-    with database.cursor() as cursor:
-        cursor.execute(
-            "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"gorgias:{connection_id}:{ticket_id}"]
-        )
+    hold(f"gorgias:{connection_id}:{ticket_id}")
 
 
 def link_of(known: Connection, ticket_id: str) -> ExternalLink | None:

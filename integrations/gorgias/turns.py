@@ -16,14 +16,13 @@ from integrations.gorgias import mapping, taking
 from integrations.gorgias.names import TICKET
 from integrations.models import Connection, ExternalLink
 from supportdesk.core.actor import Door, system
-from supportdesk.core.delivery import Later
+from supportdesk.core.delivery import LATEST, Later
 from tickets.models import Ticket
 from tickets.services import conversation
 
 SECONDS = 11.0  # for all calls of one delivery, which ends within its lease
 MOST, IN, REST = 20, timedelta(minutes=10), timedelta(hours=1)  # operations on a ticket, before it rests
 MOST_FOLLOWED = 5  # tickets that follow one on another
-LATEST = 300.0  # seconds until a Gorgias that is down is asked again, at most
 KEPT_FOR = timedelta(hours=24)  # what could not be sent by then is told to the agents instead
 BY = system("integrations.gorgias", origin=Door.GORGIAS)
 NAME = "Gorgias"  # who remarks on the ticket what could not be sent

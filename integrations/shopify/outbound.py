@@ -19,13 +19,12 @@ from integrations.enums import ConnectionStatus, Provider
 from integrations.models import Connection, ExternalLink
 from integrations.shopify import client, mapping, queries, tags
 from integrations.tokens import GrantRefused, NeedsReauth
-from supportdesk.core.delivery import Later
+from supportdesk.core.delivery import LATEST, SOONEST, Later, patience
 from supportdesk.core.http import GatewayError, Unavailable
 
 SENT = frozenset({mapping.NOTE, mapping.TAGS})
 SCOPE, OPTION = "write_customers", "write_back"
 SECONDS, TRIES = 11.0, 2  # for all calls of one delivery, which ends within its lease; and of one call
-SOONEST, LATEST = 5.0, 300.0  # seconds until a shop that is away is asked again
 KEPT_FOR = timedelta(hours=24)  # what could not be written by then is given up
 
 log = structlog.get_logger("supportdesk.shopify")
@@ -93,7 +92,7 @@ def _wait(turn: _Turn, reason: str, seconds: float | None) -> float | None:
     age = turn.now - turn.at
     if age < KEPT_FOR:
         log.warning("what agents changed waits for the shop", connection=turn.known.pk, reason=reason)
-        return min(max(SOONEST, age.total_seconds() / 2), LATEST) if seconds is None else max(SOONEST, seconds)
+        return max(SOONEST, patience(age, seconds))
     log.error("what agents changed is not in the shop", connection=turn.known.pk, customer=turn.customer.pk)
     connections.note_error(turn.known, f"write_back: {reason} for a day", now=turn.now)
     return None

@@ -25,7 +25,7 @@ from integrations.slack.turns import Turn, channel_of, turn
 from sla.clock import State
 from sla.models import SLAClock
 from supportdesk.core.actor import Actor
-from supportdesk.core.delivery import Later
+from supportdesk.core.delivery import SOONEST, Later, patience
 from tickets.models import Ticket
 from tickets.status import DONE
 
@@ -33,7 +33,6 @@ OPEN = [NoticeStatus.WAITING, NoticeStatus.SENDING]
 SENDS = 2  # of one that may have been sent already
 STALE_AFTER = timedelta(hours=24)
 FOLLOWED_FOR = timedelta(days=7)
-SOONEST, LATEST = 5.0, 300.0  # seconds until a Slack that is down is asked again
 AWAY = 300.0  # seconds until it is looked whether a connection is active again
 _CLOCKS = {NoticeKind.WARNING: State.RUNNING, NoticeKind.BREACH: State.BREACHED}
 
@@ -168,8 +167,7 @@ def _down(
     """Waits for as long as Slack says, or longer the longer it has been down. Raises Later."""
     if not down.sent:
         _mark(current, status=NoticeStatus.WAITING, attempts=F("attempts") - 1)
-    age = (now - cause.at).total_seconds()
-    wait = down.retry_after if down.retry_after is not None else min(max(SOONEST, age / 2), LATEST)
+    wait = patience(now - cause.at, down.retry_after)
     mine.rest = max(mine.rest, wait)
     MESSAGES.labels("later").inc()
     log.warning("slack does not answer", reason=str(down), maybe_sent=down.sent, wait=round(wait, 1))

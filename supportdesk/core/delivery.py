@@ -26,6 +26,7 @@ from supportdesk.core.models import Delivery, DeliveryState, Event
 LEASE = timedelta(seconds=15)  # with the relay's 5 s, what a killed process left is taken up well within 30 s
 TRIES = 5
 BACKOFF = (2.0, 10.0, 60.0, 300.0)  # seconds after the first, second, … failure; a tenth of it is chance
+SOONEST, LATEST = 5.0, 300.0  # seconds until a partner that does not say when is asked again
 DONE_KEPT_FOR = timedelta(days=7)
 DEAD_KEPT_FOR = timedelta(days=90)
 PRUNE_BATCH = 5_000
@@ -70,6 +71,13 @@ class Later(Exception):
     def __init__(self, seconds: float) -> None:
         super().__init__(f"in {seconds:.1f} s")
         self.seconds = seconds
+
+
+def patience(age: timedelta, asked: float | None) -> float:
+    """Seconds until a partner that is away is asked again: as many as it asked for, else the more the longer that what
+    is to be done has waited.
+    """
+    return asked if asked is not None else min(max(SOONEST, age.total_seconds() / 2), LATEST)
 
 
 class UnknownReaction(Exception):
