@@ -55,6 +55,7 @@ class Hub:
         self._of_agent: dict[int, set[Subscription]] = {}
         self._tasks: list[asyncio.Task[None]] = []
         self._heard = asyncio.Event()
+        self._listening = asyncio.Lock()
         self._failures = 0
 
     def __iter__(self) -> Iterator[Subscription]:
@@ -89,9 +90,12 @@ class Hub:
             self._tasks = []
 
     async def _listen(self) -> None:
-        """Follows the nudges of all processes until they cannot be followed."""
+        """Follows the nudges of all processes until they cannot be followed. One at a time: whoever stops hangs up
+        for the whole loop.
+        """
         try:
-            await self._follow(get_channel_layer())
+            async with self._listening:
+                await self._follow(get_channel_layer())
         except (RedisError, OSError) as error:
             if self.live:
                 log.warning("no nudges", error=type(error).__name__)
@@ -109,6 +113,7 @@ class Hub:
                 subscription.mark()
             while True:
                 self._become(live=True)
+                _heed_cancelling()
                 await asyncio.sleep(PROBE_EVERY)
                 await self._probe(layer, channel)
         finally:
@@ -185,6 +190,15 @@ class Hub:
                 await self._look()
 
 
+def _heed_cancelling() -> None:
+    """Raises CancelledError where whoever sent to Redis kept it: redis-py sends inside asyncio.wait_for, which in
+    Python 3.11 drops a cancellation that comes as it ends (CPython issue 86296).
+    """
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
+
+
 async def _forever(step: Callable[[], Coroutine[Any, Any, None]], seconds: float) -> None:
     """A step every few seconds, a tenth of it at random. Whatever goes wrong in one must not end the others."""
     while True:
@@ -192,4 +206,5 @@ async def _forever(step: Callable[[], Coroutine[Any, Any, None]], seconds: float
             await step()
         except Exception:
             log.exception("hub failed", step=step.__name__)
+        _heed_cancelling()
         await asyncio.sleep(seconds * random.uniform(0.9, 1.0))  # noqa: S311 - spreads processes, no secret

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,7 @@ from supportdesk.tests.client import Api
 
 BEYOND = MAX_ID + 1  # more than any id or position
 PATIENCE = 30.0  # seconds; what takes so long has not happened
+OF_THE_LINE = {"heartbeat", "delivery"}
 OPTIONS: dict[str, Any] = {
     "host": "127.0.0.1",
     "ws_max_size": 65_536,
@@ -47,7 +48,7 @@ def wait_for(condition: Callable[[], object], seconds: float = PATIENCE) -> None
 
 
 class Socket:
-    """A client. What the server says to keep the line open is left out."""
+    """A client. What the server says of the line alone is left out: that it is open, and how fast it is."""
 
     def __init__(self, line: ClientConnection) -> None:
         self.line = line
@@ -57,10 +58,10 @@ class Socket:
     def say(self, **message: Any) -> None:
         self.line.send(json.dumps(message))
 
-    def next(self, seconds: float = PATIENCE) -> dict[str, Any]:
+    def next(self, seconds: float = PATIENCE, *, leaving_out: Collection[str] = OF_THE_LINE) -> dict[str, Any]:
         while True:
             message: dict[str, Any] = json.loads(self.line.recv(timeout=seconds))
-            if message["type"] != "heartbeat":
+            if message["type"] not in leaving_out:
                 return message
 
     def take(self, count: int) -> list[dict[str, Any]]:

@@ -177,7 +177,7 @@ def valkey(tmp_path: Path) -> Iterator[Valkey]:
 
 
 def next_of(opened: Socket, kind: str) -> dict[str, Any]:
-    while (message := opened.next())["type"] != kind:
+    while (message := opened.next(leaving_out=()))["type"] != kind:
         pass
     return message
 
