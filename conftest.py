@@ -15,6 +15,7 @@ from quimbi import shared
 from quimbi.tests.sandboxed import quimbi
 from sla.tests.builders import seed_default_policy
 from supportdesk.core import kept, wakeup
+from supportdesk.tests import emptying
 from supportdesk.tests.client import Api
 from supportdesk.tests.sockets import Desk, ThreadedServer, wait_for
 from tickets import workload
@@ -22,6 +23,7 @@ from tickets import workload
 # How fast the machine is, is no fault.
 hypothesis.register_profile("desk", suppress_health_check=[HealthCheck.too_slow])
 hypothesis.load_profile("desk")
+emptying.install()
 
 __all__ = ["quimbi", "shopify"]  # fixtures of apps
 

@@ -18,5 +18,6 @@ REQUESTS_PER_MINUTE = ANONYMOUS_REQUESTS_PER_MINUTE = 1_000_000
 WHITENOISE_AUTOREFRESH = True
 # Servers that tests run in threads would keep their connections to a database that is to go.
 DATABASES["default"]["CONN_MAX_AGE"] = 0  # noqa: F405
+DATABASES["default"]["TEST"] = {"TEMPLATE": os.environ.get("PYTEST_TEMPLATE_DATABASE") or None}  # noqa: F405
 # Tests ask a Quimbi of their own or none, whatever the shell they are started in names.
 QUIMBI_BASE_URL, QUIMBI_API_KEY = os.environ.get("SUPPORTDESK_TEST_QUIMBI_URL", ""), "the-key-of-tests"

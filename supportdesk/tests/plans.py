@@ -12,11 +12,15 @@ def look_at(rows: Sequence[Model]) -> None:
     and no trigger follows from them. For a test in a transaction.
     """
     model: Any = type(rows[0])
+    table = model._meta.db_table
     with connection.cursor() as cursor:
         cursor.execute("SET LOCAL session_replication_role = replica")
         model._base_manager.bulk_create(rows)
         cursor.execute("SET LOCAL session_replication_role = origin")
-        cursor.execute(f'ANALYZE "{model._meta.db_table}"')
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")  # nothing may be pending on what is made anew
+        cursor.execute(f'REINDEX TABLE "{table}"')  # what other tests wrote and took back makes indexes look dear
+        cursor.execute("SET CONSTRAINTS ALL DEFERRED")
+        cursor.execute(f'ANALYZE "{table}"')
 
 
 def forget_plans() -> None:

@@ -10,10 +10,11 @@ import pytest
 from django.conf import settings
 from django.contrib import admin
 from django.core.files.uploadedfile import SimpleUploadedFile
-from django.db import connection
-from django.test import Client
+from django.db import connection, transaction
+from django.test import Client, override_settings
 from django.urls import URLResolver
 from django.utils import timezone
+from pytest_django.plugin import DjangoDbBlocker
 
 from agents import structure
 from agents.models import Agent, ApiKey, Department, Specialization
@@ -21,13 +22,14 @@ from agents.tests.builders import PASSWORD, SYSTEM, actor_of, make_agent, make_k
 from customers.models import Customer
 from customers.tests.builders import make_customer
 from integrations.models import Connection, DataSubjectRequest, WebhookReceipt
-from integrations.shopify.sandbox import TOKEN
+from integrations.shopify.sandbox import CLIENT_ID, TOKEN
+from integrations.shopify.sandbox import SECRET as APP_SECRET
 from integrations.shopify.sandbox import Sandbox as Shopify
 from integrations.tests.builders import make_connection, send_shopify
 from quimbi.sandbox import Sandbox
 from sla.models import Calendar, SLAAlert
 from sla.services import applying, policies, simulating
-from sla.tests.builders import make_policy, minutes, raise_due
+from sla.tests.builders import make_policy, minutes, raise_due, seed_default_policy
 from supportdesk.core.actor import Actor
 from supportdesk.core.errors import Conflict
 from supportdesk.core.events import Reactions
@@ -65,12 +67,42 @@ class World(NamedTuple):
 
 
 @pytest.fixture
-def world(quimbi: Sandbox, shopify: Shopify) -> World:
+def world(built: World, db: None) -> World:
+    """With a browser that has just logged in, whatever a test before did with its own."""
+    browser = Client(raise_request_exception=False)
+    browser.force_login(built.me)
+    return built._replace(browser=browser)
+
+
+@pytest.fixture(scope="module")
+def built(partners: Shopify, django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[World]:
+    """One for all, in a transaction around those of the tests: what a test does to it is gone after the test."""
+    with django_db_blocker.unblock(), transaction.atomic():
+        seed_default_policy()
+        yield _world(partners)
+        transaction.set_rollback(True)
+
+
+@pytest.fixture(scope="module")
+def partners() -> Iterator[Shopify]:
+    with (
+        Sandbox() as quimbi,
+        Shopify() as shopify,
+        override_settings(
+            QUIMBI_BASE_URL=quimbi.url,
+            QUIMBI_API_KEY=quimbi.key,
+            SHOPIFY_BASE_URL=shopify.url,
+            SHOPIFY_CLIENT_ID=CLIENT_ID,
+            SHOPIFY_CLIENT_SECRETS=[APP_SECRET],
+        ),
+    ):
+        yield shopify
+
+
+def _world(shopify: Shopify) -> World:
     shopify.add_product(7)
     make_connection(changes={"webhook_secret": SECRET, "access_token": TOKEN})
     me = make_agent(role="admin", email="admin@example.com")
-    browser = Client(raise_request_exception=False)
-    browser.force_login(me)
     customer = make_customer(name=f"Zoë {MARK}", email=f"{MARK}@example.com", attributes={"nick": MARK})
     ticket = make_ticket(customer=customer, subject=f"about {MARK}", description=f"{MARK} asks")
     say(ticket, f"{MARK} asks again")
@@ -86,7 +118,7 @@ def world(quimbi: Sandbox, shopify: Shopify) -> World:
     held = make_ticket(customer=customer, subject=f"again {MARK}")
     assignment.assign(ticket_id=held.pk, agent_id=me.pk, by=by, now=now)
     ids = promised(ticket, by)
-    return World(me, api, browser, customer, ticket, file, view, key_id, tokens["refresh"], make_agent(), held, ids)
+    return World(me, api, Client(), customer, ticket, file, view, key_id, tokens["refresh"], make_agent(), held, ids)
 
 
 def promised(ticket: Ticket, by: Actor) -> dict[str, int]:
@@ -336,6 +368,7 @@ def test_no_other_page_of_the_admin_shows_a_customer(world: World) -> None:
     """Every page of the site that the table above does not name, for a customer and for a ticket."""
     models = ("customers_customer", "tickets_ticket")
     declared = {"index", "logout", *(f"{model}_{page}" for model in models for page in ("changelist", "change"))}
+    declared |= {"agents_agent_change"}  # lists tickets, as an agent's queue does
     pages, before = 0, newest()
     for name, route in admin_routes(admin.site.get_urls(), ADMIN):
         if name in declared:

@@ -5,13 +5,12 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
-import psycopg
 import pytest
 from django.conf import settings
-from psycopg import sql
+
+from supportdesk.tests.databases import TEMPLATE, database
 
 pytestmark = pytest.mark.slow
 
@@ -57,31 +56,11 @@ CONTROLS = [
 WEEKLY = frozenset({"alerts", "day", "imports", "pages", "ws"})  # too long for every change
 
 
-@pytest.fixture(scope="module")
-def template() -> Iterator[str]:
-    """A database with all tables and nothing in them."""
-    with database("chaos_template") as (name, url):
-        migrate = [sys.executable, "manage.py", "migrate", "--verbosity", "0"]
-        given = {"DATABASE_URL": url, "DJANGO_SETTINGS_MODULE": "supportdesk.settings.test"}
-        subprocess.run(migrate, cwd=settings.BASE_DIR, env=os.environ | given, check=True, capture_output=True)
-        yield name
-
-
 @pytest.fixture
-def servers(template: str) -> Iterator[dict[str, str]]:
+def servers() -> Iterator[dict[str, str]]:
     """The tests' own, with a database for one drill: what another left is not in its way."""
-    with database("chaos", template) as (_, url):
+    with database(template=TEMPLATE) as url:
         yield {"SUPPORTDESK_CHAOS_DATABASE_URL": url, "SUPPORTDESK_CHAOS_REDIS_URL": os.environ["REDIS_URL"]}
-
-
-@contextmanager
-def database(name: str, template: str = "template1") -> Iterator[tuple[str, str]]:
-    name, url = f"{name}_{os.getpid()}", os.environ["DATABASE_URL"]
-    named = sql.Identifier(name)
-    with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute(sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(named, sql.Identifier(template)))
-        yield name, f"{url.rpartition('/')[0]}/{name}"
-        connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(named))
 
 
 def drill(name: str, servers: dict[str, str], *more: str) -> tuple[int, dict[str, Any]]:

@@ -6,18 +6,16 @@ import shutil
 import signal
 import subprocess
 import sys
-import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import psycopg
 import pytest
 from django.conf import settings
-from psycopg import sql
 
 from supportdesk.core.devservices.ports import free_port
 from supportdesk.core.tests.test_devservices import linux, wait_for
 from supportdesk.demo import story
+from supportdesk.tests.databases import NOTHING, TEMPLATE, database
 
 MANAGE = [sys.executable, str(settings.BASE_DIR / "manage.py")]
 READY, START_SECONDS = "Ctrl-C stops everything", 240.0  # on a busy machine
@@ -27,20 +25,14 @@ pytestmark = [pytest.mark.slow, linux, pytest.mark.timeout(300)]
 
 
 @pytest.fixture
-def environment() -> Iterator[dict[str, str]]:
-    """With a database and a Redis number of the test's own."""
-    server, number = (
-        os.environ["DATABASE_URL"].rpartition("/")[0],
-        40 + hash(os.environ.get("PYTEST_XDIST_WORKER")) % 20,
-    )
-    name = f"run_{uuid.uuid4().hex[:8]}"
-    with psycopg.connect(f"{server}/postgres".replace("postgres://", "postgresql://"), autocommit=True) as owner:
-        owner.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+def environment(request: pytest.FixtureRequest) -> Iterator[dict[str, str]]:
+    """With a database, which has all tables unless a test asks for NOTHING, and a Redis number of the test's own."""
+    number = 40 + hash(os.environ.get("PYTEST_XDIST_WORKER")) % 20
+    with database(template=getattr(request, "param", TEMPLATE)) as url:
         yield os.environ | {
-            "DATABASE_URL": f"{server}/{name}",
+            "DATABASE_URL": url,
             "REDIS_URL": f"{os.environ['REDIS_URL'].rpartition('/')[0]}/{number}",
         }
-        owner.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
 @pytest.fixture
@@ -63,10 +55,8 @@ def start(environment: dict[str, str], tmp_path: Path) -> Iterator[Callable[...,
 
 def fill(environment: dict[str, str]) -> None:
     """Somebody else's data, beside which no demo is loaded."""
-    for command in (["migrate", "--verbosity", "0"], ["create_admin", "me@example.com"]):
-        subprocess.run(
-            [*MANAGE, *command], env=environment, input=b"a long pass phrase", check=True, stdout=subprocess.DEVNULL
-        )
+    command = [*MANAGE, "create_admin", "me@example.com"]
+    subprocess.run(command, env=environment, input=b"a long pass phrase", check=True, stdout=subprocess.DEVNULL)
 
 
 def members(session: int) -> list[int]:
@@ -92,6 +82,7 @@ def wait_until_ready(child: subprocess.Popen[bytes], tmp_path: Path) -> str:
     return printed(tmp_path)
 
 
+@pytest.mark.parametrize("environment", [NOTHING], indirect=True)
 def test_an_empty_desk_is_filled_its_curl_line_works_and_ctrl_c_stops_everything(
     start: Callable[..., subprocess.Popen[bytes]], tmp_path: Path
 ) -> None:
