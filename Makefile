@@ -21,7 +21,7 @@ run: install ## Run the product on real parts, with demo data
 test: install ## Run all tests on servers of their own
 	@$(PY) -m pytest -q -n auto --dist worksteal
 
-unit: install ## Run the tests that start no processes and ask few questions
+unit: install ## Run the tests that start nothing and ask few questions: two minutes
 	@$(PY) -m pytest -q -n auto --dist worksteal -m "not slow"
 
 controls: install ## Run each drill with each fault that it must find (ten minutes)

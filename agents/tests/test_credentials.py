@@ -18,6 +18,8 @@ from supportdesk.core import limits
 from supportdesk.core.models import RateWindow
 from supportdesk.tests.client import Api
 
+pytestmark = pytest.mark.slow
+
 HERE, THERE = "192.0.2.1", "198.51.100.7"
 WRONG = "not the password"
 

@@ -15,7 +15,7 @@ from tickets.services import assignment
 from tickets.services.history import create_past_tickets
 from tickets.tests.builders import change, fill_desk, make_ticket, past_ticket
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.slow, pytest.mark.django_db]
 
 
 @pytest.fixture

@@ -26,7 +26,7 @@ from tickets.models import Message, Note, Ticket
 from tickets.services import attachments, conversation
 from tickets.tests.builders import assign, change, make_ticket, say, transfer
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.slow, pytest.mark.django_db]
 OURS = "integrations.push_to_gorgias"
 
 

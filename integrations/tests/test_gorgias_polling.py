@@ -18,7 +18,7 @@ from integrations.tests.builders import GorgiasDesk
 from supportdesk.core.models import Delivery, Event
 from tickets.models import Message, Ticket
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.slow, pytest.mark.django_db]
 CLOCKS = "Tickets whose clocks began: 1."
 
 

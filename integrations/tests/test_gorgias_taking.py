@@ -26,7 +26,7 @@ from tickets.enums import Sender
 from tickets.models import Message, Note, Ticket
 from tickets.tests.builders import change, say
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.slow, pytest.mark.django_db]
 HERE = Path(__file__).with_name("gorgias_ticket.json")
 BY = system("tests", origin=Door.GORGIAS)
 

@@ -26,7 +26,7 @@ from supportdesk.core.errors import InvalidInput
 from supportdesk.core.models import Event
 from supportdesk.tests.test_metrics import scraped
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.slow, pytest.mark.django_db]
 TOKENS = ("access_token", "refresh_token", "api_key", "webhook_secret", "webhook_secret_previous")
 NOW = timezone.now
 

@@ -40,7 +40,7 @@ from supportdesk.tests.plans import look_at, plan
 from supportdesk.tests.races import race
 from supportdesk.tests.test_metrics import scraped
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.slow, pytest.mark.django_db]
 OTHER = "0f1e2d3c4b5a69788796a5b4c3d2e1f0"
 UPDATE = {"id": 8123456789012, "email": "zoe@example.com", "updated_at": "2026-11-20T16:02:41-05:00"}
 

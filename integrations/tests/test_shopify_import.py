@@ -21,7 +21,7 @@ from integrations.shopify import client, sources, subscriptions
 from integrations.shopify.sandbox import TOKEN, Sandbox, Scripted
 from integrations.tests.builders import SECRET, make_connection
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.slow, pytest.mark.django_db]
 SCOPES = ["read_customers", "read_orders", "read_all_orders", "read_products", "read_customer_merge"]
 
 

@@ -24,7 +24,7 @@ from supportdesk.core.asking import redis
 from supportdesk.core.models import Delivery
 from supportdesk.tests.client import Api
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.slow, pytest.mark.django_db]
 ADMIN = "/admin/integrations/connection/"
 WRITES = ("UpdateCustomer", "AddTags", "RemoveTags")
 

@@ -36,7 +36,7 @@ from supportdesk.core.models import Event
 from supportdesk.tests.client import Api
 from tickets.tests.builders import make_ticket, say
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.slow, pytest.mark.django_db]
 BODIES: Mapping[str, Any] = json.loads(Path(__file__).with_name("shopify_bodies.json").read_text())
 AT = datetime(2026, 11, 20, 21, 2, 41, tzinfo=UTC)
 SEVEN = 8123456789012

@@ -33,7 +33,7 @@ from tickets.models import Ticket
 from tickets.services import conversation
 from tickets.tests.builders import assign, change, make_ticket, say
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.slow, pytest.mark.django_db]
 SLACK = "integrations."
 
 

@@ -22,7 +22,7 @@ from tickets.models import Draft
 from tickets.services import drafts
 from tickets.tests.builders import make_ticket, say
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.slow, pytest.mark.django_db]
 FAULTS = ["refuse", "reset", "500", "html", "huge", "nan", "boolean", "wrong-customer", "empty", "redirect"]
 
 

@@ -30,7 +30,7 @@ from supportdesk.tests.client import counted_statements
 from supportdesk.tests.logs import written_log
 from supportdesk.tests.test_metrics import scraped
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.slow, pytest.mark.django_db]
 REQUEST = Purpose.REQUEST
 HOUR = timedelta(hours=1)
 

@@ -17,7 +17,7 @@ from supportdesk.tests.client import counted_statements
 from tickets.enums import Priority
 from tickets.tests.builders import make_ticket
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.slow, pytest.mark.django_db]
 CALENDARS, POLICIES, ALERTS = "/admin/sla/calendar/", "/admin/sla/policy/", "/admin/sla/slaalert/"
 
 

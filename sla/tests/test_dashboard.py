@@ -22,7 +22,7 @@ from tickets.models import Ticket
 from tickets.services import lifecycle
 from tickets.tests.builders import assign, make_ticket, say, transfer
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.slow, pytest.mark.django_db]
 PATH = "/api/sla/dashboard"
 SCALE = int(os.environ.get("SUPPORTDESK_TEST_CLOCKS", "20000"))
 MONDAY = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)

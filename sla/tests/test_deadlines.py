@@ -28,7 +28,7 @@ from tickets.models import Ticket
 from tickets.services import lifecycle
 from tickets.tests.builders import assign, make_ticket, make_worker, say, transfer
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.slow, pytest.mark.django_db]
 START = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
 FIRST, NEXT, RESOLUTION = Metric.FIRST_RESPONSE, Metric.NEXT_RESPONSE, Metric.RESOLUTION
 SCALE = int(os.environ.get("SUPPORTDESK_TEST_CLOCKS", "20000"))

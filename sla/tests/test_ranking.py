@@ -36,7 +36,7 @@ from tickets.ordering import ZERO, Part, rank
 from tickets.services import lifecycle, ranking, waiting
 from tickets.tests.builders import assign, auto_assign, make_ticket, make_worker, say
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.slow, pytest.mark.django_db]
 START = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
 WEIGHTS = {
     "version": 8,

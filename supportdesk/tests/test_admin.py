@@ -18,7 +18,7 @@ from tickets.enums import Sender, Status
 from tickets.models import Note, Ticket
 from tickets.tests.builders import assign, change, make_ticket, say, set_agent, transfer
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.slow, pytest.mark.django_db]
 TICKETS, CUSTOMERS, AGENTS = "/admin/tickets/ticket/", "/admin/customers/customer/", "/admin/agents/agent/"
 DELIVERIES = "/admin/core/delivery/"
 

@@ -41,7 +41,7 @@ from tickets.models import Attachment, SavedView, Ticket
 from tickets.services import assignment, attachments, conversation, saved_views, topic_alerts
 from tickets.tests.builders import make_ticket, say
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.slow, pytest.mark.django_db]
 MARK = "canary2d84"
 PARTNERS = "/api/integrations"
 SECRET = f"{MARK}-3f9e1c7a5b2d8046e1f7a9"

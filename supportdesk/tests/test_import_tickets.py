@@ -29,6 +29,8 @@ from supportdesk.importing.mapping import TICKETS
 from tickets.models import Message, Ticket
 from tickets.services import lifecycle
 
+pytestmark = pytest.mark.slow
+
 HEADER = TICKETS.wanted_columns()
 OPEN = {
     "Ticket ID": "1",

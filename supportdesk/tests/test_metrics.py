@@ -25,6 +25,8 @@ from supportdesk.tests.client import Api, counted_statements
 from supportdesk.tests.processes import running, until
 from tickets.tests.builders import make_ticket
 
+pytestmark = pytest.mark.slow
+
 TOKEN = "t" + "0123456789abcdef" * 3
 Labels = dict[str, str]
 

@@ -25,7 +25,7 @@ from tickets.services import advising, ranking
 from tickets.services.ranking import Told
 from tickets.tests.builders import assign, make_ticket, make_worker, say, set_agent
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.slow, pytest.mark.django_db]
 HOUR = timedelta(hours=1)
 
 

@@ -32,7 +32,7 @@ from tickets.tests.builders import (
     transfer,
 )
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.slow, pytest.mark.django_db]
 
 
 def facts(ticket: Ticket, *names: str) -> list[tuple[str, dict[str, Any]]]:

@@ -14,7 +14,7 @@ from tickets import workload
 from tickets.models import Assignment, Ticket
 from tickets.tests.builders import assign, auto_assign, change, make_ticket, make_worker, set_agent, transfer
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.slow, pytest.mark.django_db]
 
 
 @pytest.fixture

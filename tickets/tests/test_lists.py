@@ -32,7 +32,7 @@ from tickets.services import assignment, bulk, lifecycle
 from tickets.services.history import create_past_tickets
 from tickets.tests.builders import change, make_ticket, past_ticket, say
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
 
 
 @pytest.fixture

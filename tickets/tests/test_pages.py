@@ -22,7 +22,7 @@ from tickets.services import lifecycle
 from tickets.services.history import create_past_tickets
 from tickets.tests.builders import assign, change, make_ticket, past_ticket
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.slow, pytest.mark.django_db]
 START = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
 
 

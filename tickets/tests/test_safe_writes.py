@@ -16,6 +16,8 @@ from tickets.enums import Sender
 from tickets.models import Message, Ticket
 from tickets.tests.builders import change, make_ticket, say
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def agent(db: None) -> Agent:

@@ -14,7 +14,7 @@ from tickets.models import Message, Note, Ticket, TicketText
 from tickets.services import conversation
 from tickets.tests.builders import change, make_ticket, say
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.slow, pytest.mark.django_db]
 
 
 @pytest.fixture

@@ -27,7 +27,7 @@ from tickets.tests.builders import (
 )
 from tickets.tests.test_assignment import facts, outcomes, skill
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.slow, pytest.mark.django_db]
 
 
 def work_off(*, grace: bool = False) -> None:

@@ -20,7 +20,7 @@ from supportdesk.tests.security.matrix import Row, rows
 from supportdesk.tests.security.world import Caller, World
 from tickets.models import Note
 
-pytestmark = [pytest.mark.django_db, pytest.mark.vuln]
+pytestmark = [pytest.mark.slow, pytest.mark.django_db, pytest.mark.vuln]
 # But for what partners send, which is kept as it came.
 WRITES = [
     row

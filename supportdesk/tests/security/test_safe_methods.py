@@ -12,7 +12,7 @@ from supportdesk.tests.security import doors
 from supportdesk.tests.security.matrix import Row, rows
 from supportdesk.tests.security.world import World
 
-pytestmark = [pytest.mark.django_db, pytest.mark.vuln]
+pytestmark = [pytest.mark.slow, pytest.mark.django_db, pytest.mark.vuln]
 ASKING = [row for row in rows() if row.method == "GET"]
 IN_ADMIN = [row for row in ASKING if row.route.startswith(doors.ADMIN) and "django_celery_beat" not in row.route]
 # The audit of reads; and the operations' own notes: when a machine's key was last used, what was asked of Quimbi, and

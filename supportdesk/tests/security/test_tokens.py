@@ -25,7 +25,7 @@ from supportdesk.core.models import Event
 from supportdesk.tests.client import Api
 from supportdesk.tests.races import race
 
-pytestmark = [pytest.mark.django_db, pytest.mark.vuln]
+pytestmark = [pytest.mark.slow, pytest.mark.django_db, pytest.mark.vuln]
 NETWORK = "192.0.2.1"
 HEADER = {"alg": "HS256", "typ": "JWT"}
 Claims = dict[str, Any]
