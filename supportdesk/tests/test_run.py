@@ -134,7 +134,7 @@ def test_a_redis_that_is_not_there_is_named(
     environment["REDIS_URL"] = "redis://127.0.0.1:1/0"
     child = start()
     assert child.wait(START_SECONDS) == 1
-    assert "CommandError: Not ready: redis unavailable" in printed(tmp_path)
+    assert "CommandError: Not ready: redis. Does the server that the variable names run?" in printed(tmp_path)
     assert members(child.pid) == []
 
 

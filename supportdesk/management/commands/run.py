@@ -3,7 +3,6 @@ beside them where no other is named.
 """
 
 import http.client
-import json
 import os
 import signal
 import socket
@@ -13,6 +12,7 @@ import time
 from argparse import ArgumentParser
 from contextlib import suppress
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,7 @@ from integrations.shopify import sandbox as shopify
 from quimbi.sandbox import KEY
 from supportdesk.core.devservices import processes
 from supportdesk.core.devservices.ports import free_port
-from supportdesk.core.observability import multiprocess
+from supportdesk.core.observability import health, multiprocess
 from supportdesk.demo import partners
 from supportdesk.demo.logins import DEMO_LOGINS
 
@@ -35,7 +35,6 @@ TICK = 0.2  # seconds
 GRACE = 8.0  # seconds for a part to end by itself
 HEALTHY_AFTER = 30.0  # seconds
 START_SECONDS = 120.0  # until the web server answers, on a slow machine
-UNREADY_SECONDS = 5.0  # that it may then say it is not ready
 FAST_DEATHS = 5  # in a row, before we give up
 BIN = Path(sys.executable).parent
 
@@ -133,6 +132,9 @@ class Command(BaseCommand):
             call_command("migrate", verbosity=0)
         except OperationalError as problem:
             raise CommandError(f"The database of DATABASE_URL cannot be used: {str(problem).strip()}") from None
+        missing = [part for part, works in health.parts().items() if not works]
+        if missing:
+            raise CommandError(f"Not ready: {', '.join(missing)}. Does the server that the variable names run?")
         call_command("load_demo", stdout=self.stdout)
         partners.connect(now=timezone.now())
         for part in parts:
@@ -207,18 +209,12 @@ class Command(BaseCommand):
                 raise CommandError(f"Port {port}: {reason}. Choose another: SUPPORTDESK_PORT=8001 make run") from None
 
     def _wait_for_web(self, port: int, web: Part) -> None:
-        """Returns when the product is ready. Raises CommandError naming what is not."""
-        deadline, missing = time.monotonic() + START_SECONDS, list[str]()
-        while time.monotonic() < deadline:
-            found = _missing_parts(port)
-            if found == []:
-                return
-            if found and not missing:
-                missing, deadline = found, time.monotonic() + UNREADY_SECONDS
+        """Returns when the product is ready. Raises CommandError when that takes too long."""
+        deadline = time.monotonic() + START_SECONDS
+        while not _is_ready(port):
+            if time.monotonic() > deadline:
+                raise CommandError(f"The web server does not get ready; see {web.log}.")
             self._watch([web])
-        if missing:
-            raise CommandError(f"Not ready: {', '.join(missing)}. Does the server that the variable names run?")
-        raise CommandError(f"The web server does not answer; see {web.log}.")
 
     def _welcome(self, port: int, logs: Path) -> None:
         site = f"http://127.0.0.1:{port}"
@@ -280,16 +276,13 @@ def _logins(site: str) -> list[str]:
     ]
 
 
-def _missing_parts(port: int) -> list[str] | None:
-    """What the product says it cannot work without; None before it says anything."""
+def _is_ready(port: int) -> bool:
     line = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
     try:
         line.request("GET", "/readyz")
-        answer = line.getresponse()
-        parts = json.load(answer)["parts"]
-        return [f"{name} {state}" for name, state in parts.items() if state != "ok"] if answer.status != 200 else []
-    except (OSError, http.client.HTTPException, ValueError, KeyError):
-        return None
+        return line.getresponse().status == HTTPStatus.OK
+    except (OSError, http.client.HTTPException):
+        return False
     finally:
         line.close()
 
