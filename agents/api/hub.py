@@ -113,14 +113,14 @@ class Hub:
                 subscription.mark()
             while True:
                 self._become(live=True)
-                _heed_cancelling()
                 await asyncio.sleep(PROBE_EVERY)
                 await self._probe(layer, channel)
         finally:
             if receiver is not None:
                 receiver.cancel()
                 await asyncio.gather(receiver, return_exceptions=True)
-            await asyncio.gather(layer.flush(), return_exceptions=True)
+            hung_up = asyncio.wait_for(layer.flush(), PROBE_SECONDS)
+            await asyncio.gather(hung_up, return_exceptions=True)
 
     async def _probe(self, layer: Any, channel: str) -> None:
         """Raises TimeoutError unless one of several messages to ourselves comes back; the first may be faster than the
@@ -130,6 +130,7 @@ class Hub:
         async with asyncio.timeout(PROBE_SECONDS):
             while not self._heard.is_set():
                 await layer.send(channel, {"type": "feed.probe"})
+                _heed_cancelling()  # the time's, too
                 with suppress(TimeoutError):
                     async with asyncio.timeout(PROBE_AGAIN):
                         await self._heard.wait()

@@ -4,12 +4,13 @@ import os
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from urllib.parse import urlsplit
 
 import psycopg
 from psycopg import sql
 
 NOTHING = "template1"
-TEMPLATE = os.environ["PYTEST_TEMPLATE_DATABASE"]  # all tables and nothing in them: see supportdesk.core.pytest_stack
+TEMPLATE = os.environ["PYTEST_TEMPLATE_DATABASE"]  # as migrations leave one: see supportdesk.core.pytest_stack
 
 
 @contextmanager
@@ -19,5 +20,5 @@ def database(*, template: str) -> Iterator[str]:
     with psycopg.connect(url, autocommit=True) as connection:
         named = sql.Identifier(name)
         connection.execute(sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(named, sql.Identifier(template)))
-        yield f"{url.rpartition('/')[0]}/{name}"
+        yield urlsplit(url)._replace(path=f"/{name}").geturl()
         connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(named))

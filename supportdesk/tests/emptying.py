@@ -1,7 +1,7 @@
 """What a transactional test wrote, gone again: as Django's own `flush` does it, for a tenth of the price.
 
 `flush` truncates each table, which makes each of its indexes anew, and then has permissions and content types made
-again. Tests write little: here the rows are deleted where there are some, and what the migrations made stays.
+again. Tests write little: here the rows are deleted where there are some, and permissions and content types stay.
 """
 
 from typing import Any

@@ -68,10 +68,10 @@ class World(NamedTuple):
 
 @pytest.fixture
 def world(built: World, db: None) -> World:
-    """With a browser that has just logged in, whatever a test before did with its own."""
+    """With logins of the test's own, whatever one before did with its."""
     browser = Client(raise_request_exception=False)
     browser.force_login(built.me)
-    return built._replace(browser=browser)
+    return built._replace(browser=browser, api=Api(built.me))
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +79,9 @@ def built(partners: Shopify, django_db_setup: None, django_db_blocker: DjangoDbB
     """One for all, in a transaction around those of the tests: what a test does to it is gone after the test."""
     with django_db_blocker.unblock(), transaction.atomic():
         seed_default_policy()
-        yield _world(partners)
+        world = _world(partners)
+        connection.run_on_commit.clear()  # else the first test to commit would do it, and the next find it begun
+        yield world
         transaction.set_rollback(True)
 
 

@@ -26,7 +26,7 @@ pytestmark = [pytest.mark.slow, linux, pytest.mark.timeout(300)]
 
 @pytest.fixture
 def environment(request: pytest.FixtureRequest) -> Iterator[dict[str, str]]:
-    """With a database, which has all tables unless a test asks for NOTHING, and a Redis number of the test's own."""
+    """With a database, migrated unless a test asks for NOTHING, and a Redis number of the test's own."""
     number = 40 + hash(os.environ.get("PYTEST_XDIST_WORKER")) % 20
     with database(template=getattr(request, "param", TEMPLATE)) as url:
         yield os.environ | {
