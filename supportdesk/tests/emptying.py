@@ -46,5 +46,6 @@ def _empty(case: Any) -> None:
                 cursor.execute("SET LOCAL session_replication_role = replica")
                 for name in found:
                     cursor.execute(sql.SQL("DELETE FROM {}").format(sql.Identifier(name)))
+                cursor.execute("DISCARD PLANS")  # as truncating does
                 return
     _flush(case)

@@ -29,6 +29,7 @@ from supportdesk.tests.client import Api
 
 BEYOND = MAX_ID + 1  # more than any id or position
 PATIENCE = 30.0  # seconds; what takes so long has not happened
+CLOSE_SECONDS = 2.0  # for a server whose reader reads no more to answer that it is left
 OF_THE_LINE = {"heartbeat", "delivery"}
 OPTIONS: dict[str, Any] = {
     "host": "127.0.0.1",
@@ -109,8 +110,8 @@ class Desk:
     def dial(self, path: str, *, headers: list[tuple[str, str]] | None = None, **given: Any) -> Socket:
         """A bare connection. Raises InvalidStatus when the handshake is refused."""
         extra = [("Origin", self.origin)] if headers is None else headers
-        url = f"ws://127.0.0.1:{self.port}{path}"
-        opening = connect(url, additional_headers=extra, max_size=None, ping_interval=None, proxy=None, **given)
+        given = {"max_size": None, "ping_interval": None, "proxy": None, "close_timeout": CLOSE_SECONDS, **given}
+        opening = connect(f"ws://127.0.0.1:{self.port}{path}", additional_headers=extra, **given)
         return Socket(self.lines.enter_context(opening))
 
     def ticket(self, agent: Agent, api: Api | None = None, **headers: str) -> str:
