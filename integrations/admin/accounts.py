@@ -199,7 +199,9 @@ class ConnectionAdmin(DeskAdmin):
             "may_register": obj.provider in providers.REGISTRARS,
             "may_connect": obj.provider in providers.AUTHORIZATIONS,
             "backlog": selectors.backlog_of(obj, now=now),
-            "has": {name: bool(getattr(obj, name)) for name in sorted(connections.SECRETS)},
+            "has": {
+                ConnectionForm.base_fields[name].label: bool(getattr(obj, name)) for name in sorted(connections.SECRETS)
+            },
             "previous_until": obj.previous_until if obj.previous_until and obj.previous_until > now else None,
         }
 
