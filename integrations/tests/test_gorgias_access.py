@@ -22,7 +22,7 @@ from integrations.providers import AUTHORIZATIONS
 from integrations.tests.builders import SECRET, make_connection, path_of, send
 from supportdesk.core.errors import InvalidInput
 
-pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "tokens"])
+pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True, databases=["default", "tokens"])]
 LEFT = 5.0
 
 

@@ -17,7 +17,7 @@ from integrations.tests.builders import SECRET, make_connection
 from integrations.tokens import Grant, GrantRefused, NeedsReauth, Unauthorized
 from supportdesk.core.http import Rejected, Unavailable
 
-pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "tokens"])
+pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True, databases=["default", "tokens"])]
 
 
 @pytest.fixture

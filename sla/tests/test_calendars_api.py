@@ -15,7 +15,7 @@ from supportdesk.core.models import Event
 from supportdesk.tests.client import Api, counted_statements
 from tickets.tests.builders import make_ticket
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.slow, pytest.mark.django_db]
 PATH = "/api/sla/calendars"
 WEEK = {"monday": ["09:00-12:00", "13:30-18:00"], "friday": ["00:00-24:00"]}
 

@@ -19,7 +19,7 @@ from supportdesk.tests.client import Api, counted_statements
 from supportdesk.tests.races import race
 from tickets.tests.builders import make_ticket
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.slow, pytest.mark.django_db]
 PATH = "/api/sla/policies"
 START = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
 

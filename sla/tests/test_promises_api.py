@@ -21,7 +21,7 @@ from tickets.models import Ticket
 from tickets.services import lifecycle
 from tickets.tests.builders import assign, make_ticket, say
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.slow, pytest.mark.django_db]
 START = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
 
 

@@ -23,7 +23,7 @@ from tickets.services import assignment, conversation, lifecycle, telling, watch
 from tickets.services.watching import MOST_WATCHED, TooManyWatched
 from tickets.tests.builders import change, make_ticket, say
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.slow, pytest.mark.django_db]
 
 
 def open_tab(agent: Agent) -> Tab:

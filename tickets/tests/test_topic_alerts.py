@@ -20,7 +20,7 @@ from tickets.services import lifecycle, ranking, topic_alerts
 from tickets.tasks import drop_expired_lifts
 from tickets.tests.builders import make_ticket, say
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.slow, pytest.mark.django_db]
 START = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
 HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
 PATH = "/api/topic-alerts"

@@ -13,7 +13,7 @@ from supportdesk.tests.security import doors
 from supportdesk.tests.security.matrix import Row, rows
 from supportdesk.tests.security.world import World
 
-pytestmark = [pytest.mark.django_db, pytest.mark.vuln]
+pytestmark = [pytest.mark.slow, pytest.mark.django_db, pytest.mark.vuln]
 ANSWERS = [
     row for row in rows() if row.route.startswith("api/") and row.cells["admin"] == "+" and row.route != "api/docs"
 ]
