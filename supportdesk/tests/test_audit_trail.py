@@ -11,7 +11,7 @@ from django.conf import settings
 from django.contrib import admin
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection, transaction
-from django.test import Client, override_settings
+from django.test import Client
 from django.urls import URLResolver
 from django.utils import timezone
 from pytest_django.plugin import DjangoDbBlocker
@@ -22,11 +22,9 @@ from agents.tests.builders import PASSWORD, SYSTEM, actor_of, make_agent, make_k
 from customers.models import Customer
 from customers.tests.builders import make_customer
 from integrations.models import Connection, DataSubjectRequest, WebhookReceipt
-from integrations.shopify.sandbox import CLIENT_ID, TOKEN
-from integrations.shopify.sandbox import SECRET as APP_SECRET
+from integrations.shopify.sandbox import TOKEN
 from integrations.shopify.sandbox import Sandbox as Shopify
 from integrations.tests.builders import make_connection, send_shopify
-from quimbi.sandbox import Sandbox
 from sla.models import Calendar, SLAAlert
 from sla.services import applying, policies, simulating
 from sla.tests.builders import make_policy, minutes, raise_due, seed_default_policy
@@ -36,6 +34,7 @@ from supportdesk.core.events import Reactions
 from supportdesk.core.models import Event
 from supportdesk.management.commands import migrate
 from supportdesk.tests.client import Api
+from supportdesk.tests.partners import partners
 from supportdesk.urls import urlpatterns
 from tickets.models import Attachment, SavedView, Ticket
 from tickets.services import assignment, attachments, conversation, saved_views, topic_alerts
@@ -75,30 +74,14 @@ def world(built: World, db: None) -> World:
 
 
 @pytest.fixture(scope="module")
-def built(partners: Shopify, django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[World]:
+def built(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[World]:
     """One for all, in a transaction around those of the tests: what a test does to it is gone after the test."""
-    with django_db_blocker.unblock(), transaction.atomic():
+    with partners() as shopify, django_db_blocker.unblock(), transaction.atomic():
         seed_default_policy()
-        world = _world(partners)
+        world = _world(shopify)
         connection.run_on_commit.clear()  # else the first test to commit would do it, and the next find it begun
         yield world
         transaction.set_rollback(True)
-
-
-@pytest.fixture(scope="module")
-def partners() -> Iterator[Shopify]:
-    with (
-        Sandbox() as quimbi,
-        Shopify() as shopify,
-        override_settings(
-            QUIMBI_BASE_URL=quimbi.url,
-            QUIMBI_API_KEY=quimbi.key,
-            SHOPIFY_BASE_URL=shopify.url,
-            SHOPIFY_CLIENT_ID=CLIENT_ID,
-            SHOPIFY_CLIENT_SECRETS=[APP_SECRET],
-        ),
-    ):
-        yield shopify
 
 
 def _world(shopify: Shopify) -> World:
@@ -116,11 +99,11 @@ def _world(shopify: Shopify) -> World:
     view = saved_views.create_view(name="mine", query={"q": MARK}, by=by, now=now)
     make_key("tickets:read")
     (key_id,) = ApiKey.objects.values_list("pk", flat=True)
-    api, tokens = Api(me), Api().post("/api/auth/login", {"email": me.email, "password": PASSWORD}).body
+    tokens = Api().post("/api/auth/login", {"email": me.email, "password": PASSWORD}).body
     held = make_ticket(customer=customer, subject=f"again {MARK}")
     assignment.assign(ticket_id=held.pk, agent_id=me.pk, by=by, now=now)
     ids = promised(ticket, by)
-    return World(me, api, Client(), customer, ticket, file, view, key_id, tokens["refresh"], make_agent(), held, ids)
+    return World(me, Api(), Client(), customer, ticket, file, view, key_id, tokens["refresh"], make_agent(), held, ids)
 
 
 def promised(ticket: Ticket, by: Actor) -> dict[str, int]:
@@ -370,12 +353,13 @@ def test_no_other_page_of_the_admin_shows_a_customer(world: World) -> None:
     """Every page of the site that the table above does not name, for a customer and for a ticket."""
     models = ("customers_customer", "tickets_ticket")
     declared = {"index", "logout", *(f"{model}_{page}" for model in models for page in ("changelist", "change"))}
-    declared |= {"agents_agent_change"}  # lists tickets, as an agent's queue does
     pages, before = 0, newest()
     for name, route in admin_routes(admin.site.get_urls(), ADMIN):
         if name in declared:
             continue
         for pk in {world.customer.pk, world.ticket.pk}:
+            if name == "agents_agent_change" and pk == world.me.pk:
+                continue  # by chance of its number, who has a ticket: it is listed there, as in their queue
             path = re.sub(r"<\w+:\w+>", str(pk), route)
             for query in ("", "?q=Zoë&app_label=tickets&model_name=ticket&field_name=customer&term=Zoë"):
                 assert MARK not in world.browser.get(f"{path}{query}").content.decode(), f"{name} {path}{query}"
