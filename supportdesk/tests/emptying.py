@@ -4,15 +4,17 @@
 again. Tests write little: here the rows are deleted where there are some, and permissions and content types stay.
 """
 
+import time
 from typing import Any
 
-from django.db import connection, transaction
+from django.db import OperationalError, connection, transaction
 from django.test import TransactionTestCase
 from psycopg import sql
 
 KEPT = {"django_content_type", "auth_permission"}
 # Beyond this a table is truncated, because what was deleted would be in the way of those who come after.
 MOST_ROWS, MOST_BYTES = 2_000, 4 * 1024 * 1024
+PATIENCE = 30.0  # seconds for those who are still reading
 _flush = TransactionTestCase._fixture_teardown  # type: ignore[attr-defined]
 _tables: list[str] = []
 
@@ -23,7 +25,7 @@ def install() -> None:
 
 
 def _empty(case: Any) -> None:
-    """Waits for whoever is still writing, as truncating does. Needs a superuser, whom neither foreign keys nor the
+    """Waits for whoever is still at work, as truncating does. Needs a superuser, whom neither foreign keys nor the
     triggers of what may not be deleted hold up; anybody else flushes.
     """
     if not _tables:
@@ -32,7 +34,7 @@ def _empty(case: Any) -> None:
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SELECT rolsuper FROM pg_roles WHERE rolname = current_user")
         if cursor.fetchone() == (True,):
-            cursor.execute(sql.SQL("LOCK TABLE {}").format(sql.SQL(", ").join(map(sql.Identifier, _tables))))
+            _lock()
             counts = [
                 sql.SQL("SELECT {}, count(*) FROM (SELECT FROM {} LIMIT {}) AS few HAVING count(*) > 0").format(
                     sql.Literal(name), sql.Identifier(name), sql.Literal(MOST_ROWS + 1)
@@ -48,4 +50,19 @@ def _empty(case: Any) -> None:
                     cursor.execute(sql.SQL("DELETE FROM {}").format(sql.Identifier(name)))
                 cursor.execute("DISCARD PLANS")  # as truncating does
                 return
-    _flush(case)
+        _flush(case)
+
+
+def _lock() -> None:
+    """All tables or none: whoever waits for the next while it holds some, is in a deadlock with a reader of two."""
+    lock = sql.SQL("LOCK TABLE {} NOWAIT").format(sql.SQL(", ").join(map(sql.Identifier, _tables)))
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        try:
+            with transaction.atomic(), connection.cursor() as cursor:
+                cursor.execute(lock)
+            return
+        except OperationalError:  # lock_not_available
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.02)
