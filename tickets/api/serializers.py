@@ -24,6 +24,7 @@ from tickets.models import Assignment, AssignmentDecision, Attachment, Message, 
 from tickets.models.conversation import MAX_BODY
 from tickets.models.ticket import MAX_TAG_LENGTH, MAX_TAGS
 from tickets.ordering import Part
+from tickets.services import topic_alerts
 
 MAX_SUBJECT = 300
 MAX_MENTIONS = 20
@@ -71,7 +72,7 @@ class ExternallyKnown(fields.StrictSerializer):
 
 
 class TicketCreate(ExternallyKnown):
-    customer_id = fields.Reference(Customer.objects.with_identities(), source="customer")
+    customer_id = fields.Reference(topic_alerts.told_of(Customer.objects.with_identities()), source="customer")
     subject = fields.Text(max_length=MAX_SUBJECT)
     description = fields.Text(
         max_length=MAX_BODY, multiline=True, trim_whitespace=False, help_text="Becomes the customer's first message."

@@ -178,7 +178,8 @@ class TicketViewSet(ApiViewSet):
     )
     def create(self, request: Request) -> Response:
         data = self.read(TicketCreate)
-        ticket = lifecycle.create_ticket(**data, by=self.actor, now=self.now)
+        watched = vars(data["customer"])["is_watched"]
+        ticket = lifecycle.create_ticket(**data, by=self.actor, now=self.now, is_watched=watched)
         detail = selectors.Detail(ticket=ticket, description=data["description"], assignment=None)
         return versioned(represent(detail, self.actor, now=self.now), ticket.version, status=201)
 

@@ -64,9 +64,10 @@ def create_ticket(
     external_id: str | None = None,
     follow_up_of: Ticket | None = None,
     opened_at: datetime | None = None,
+    is_watched: bool = True,
 ) -> Ticket:
     """A new open ticket; the description becomes the customer's first message, and they wait from `now`, or from
-    `opened_at` when it was opened elsewhere before.
+    `opened_at` when it was opened elsewhere before. `is_watched`: see `topic_alerts.told_of`.
 
     Raises ExternalIdTaken, Erased.
     """
@@ -99,7 +100,8 @@ def create_ticket(
             message = Message.objects.create(
                 ticket=ticket, position=1, sender=Sender.CUSTOMER, body=description, channel=channel, created_at=at
             )
-            ranking.lift(ticket, now=now)
+            if is_watched:
+                ranking.lift(ticket, now=now)
             emit(*_birth(ticket, message), by=by, at=at, subject=ticket)
             ticket.rerank()
             ticket.save(update_fields=ranking.WRITTEN)

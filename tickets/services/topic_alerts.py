@@ -9,9 +9,11 @@ from datetime import datetime, timedelta
 
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q
+from django.db.models.functions import Now
 
 from agents.enums import Role
 from agents.models import Department
+from customers.models import CustomerQuerySet
 from supportdesk.core.actor import Actor, ActorKind
 from supportdesk.core.errors import Forbidden, InvalidInput, NotFound
 from supportdesk.core.events import emit
@@ -64,6 +66,13 @@ def begin(
         )
         emit(TopicAlertBegun(subject_id=alert.pk), by=by, at=now)
     return alert
+
+
+def told_of(customers: CustomerQuerySet) -> CustomerQuerySet:
+    """Each says as `is_watched` whether any alert runs that may lift a ticket which they open: asked for nothing where
+    they are read, for a statement else.
+    """
+    return customers.annotate(is_watched=Exists(TopicAlert.objects.filter(ends_at__gt=Now())))
 
 
 def end(*, alert_id: int, by: Actor, now: datetime) -> TopicAlert:

@@ -388,14 +388,17 @@ def test_the_promises_of_a_new_ticket_are_answered_as_they_are_read(me: Api) -> 
 
 
 def test_statements_of_writes(me: Api) -> None:
-    given = body()
+    given, sorted_in = body(), body(department_id=make_department().pk)
     make_ticket()  # fills what a process keeps of policies and calendars
     with counted_statements() as created:
         made = me.post("/api/tickets", given).body["ticket"]
+    # token, customer, ticket, message, facts with what follows, policies, clocks, ticket with its rank
+    assert len(created) == 8
+    with counted_statements() as created:
+        me.post("/api/tickets", sorted_in)
+    assert len(created) == 9  # the department
     with counted_statements() as said:
         me.post(f"/api/tickets/{made['id']}/messages", {"body": "Hello"})
-    # token, customer, ticket, message, topic alerts, facts with what follows, policies, clocks, ticket with its rank
-    assert len(created) == 9
     # token, ticket, message, facts with what follows, clocks read, clocks written, ticket with its rank
     assert len(said) == 7
     with counted_statements() as heard:
@@ -410,6 +413,10 @@ def test_statements_of_writes(me: Api) -> None:
     with counted_statements() as heard:
         me.post(f"/api/tickets/{made['id']}/messages", {"body": "Thank you", "sender": "customer"})
     assert len(heard) == 7  # topic alerts too, where one runs whose phrase is looked for in what customers write
+    with counted_statements() as created:
+        made = me.post("/api/tickets", {**given, "description": "As never written before"}).body["ticket"]
+    assert len(created) == 9
+    assert Ticket.objects.get(pk=made["id"]).lift_minutes == 30
 
 
 def _by() -> Any:
