@@ -100,10 +100,10 @@ def _judged(
     outages = [(phase, after) for phase, after in pairwise(phases) if phase.kind in KINDS]
     before_open, while_open, probes, seconds = dict[str, int](), 0, 0, list[float]()
     for phase, after in outages:
-        sent = [request.at for request in sandbox.requests if phase.begins <= request.at < phase.ends]
-        opened = next((at for at, how in answers if at >= phase.begins and how == Reason.CIRCUIT_OPEN), phase.ends)
-        before_open[phase.kind] = sum(at < opened + interval / 2 for at in sent)
-        later = [at for at in sent if at >= opened + interval / 2]
+        sent = sorted(request.at for request in sandbox.requests if phase.begins <= request.at < phase.ends)
+        opened = sent[:FAILURES][-1]  # or later: the failure that opens it was sent then
+        burst = sum(at < opened + interval / 2 for at in sent)
+        before_open[phase.kind], later = burst, sent[burst:]
         probes += len(later)
         while_open += sum(second - first < 0.7 * interval for first, second in pairwise([opened, *later]))
         seconds += [at - after.begins for at, how in answers if after.begins <= at < after.ends and how == "ok"][:1]
