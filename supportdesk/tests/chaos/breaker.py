@@ -101,7 +101,7 @@ def _judged(
     before_open, while_open, probes, seconds = dict[str, int](), 0, 0, list[float]()
     for phase, after in outages:
         sent = sorted(request.at for request in sandbox.requests if phase.begins <= request.at < phase.ends)
-        opened = sent[:FAILURES][-1]  # or later: the failure that opens it was sent then
+        opened = max(sent[:FAILURES], default=phase.ends)  # or later: the failure that opens it was sent then
         burst = sum(at < opened + interval / 2 for at in sent)
         before_open[phase.kind], later = burst, sent[burst:]
         probes += len(later)
