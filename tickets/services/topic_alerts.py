@@ -69,8 +69,8 @@ def begin(
 
 
 def told_of(customers: CustomerQuerySet) -> CustomerQuerySet:
-    """Each says as `is_watched` whether any alert runs that may lift a ticket which they open: asked for nothing where
-    they are read, for a statement else.
+    """Each says as `is_watched` whether any alert runs, of whatever department, so that who opens a ticket of theirs
+    need not ask for those that lift it where none does.
     """
     return customers.annotate(is_watched=Exists(TopicAlert.objects.filter(ends_at__gt=Now())))
 
