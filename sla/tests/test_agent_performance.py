@@ -4,7 +4,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from django.db import connection
 from django.utils import timezone
 
 from agents import services
@@ -14,6 +13,7 @@ from agents.tests.builders import SYSTEM, actor_of, make_agent, make_department,
 from sla import performance
 from sla.tests.builders import HOUR, MINUTE, change_default, minutes, raise_due
 from supportdesk.tests.client import Api, counted_statements
+from supportdesk.tests.plans import explained
 from tickets.enums import Sender
 from tickets.models import Ticket
 from tickets.services import lifecycle
@@ -100,12 +100,7 @@ def test_it_is_read_off_indices_that_begin_with_the_agent() -> None:
     agent, now = make_agent(), timezone.now()
     with counted_statements() as taken:
         performance.of_agent(agent.pk, now=now)
-    with connection.cursor() as cursor:
-        cursor.execute("SET LOCAL enable_seqscan = off")
-        plans = []
-        for statement in taken:
-            cursor.execute(f"EXPLAIN {statement}")
-            plans.append("\n".join(line for (line,) in cursor.fetchall()))
+    plans = [explained(statement) for statement in taken]
     handled, _figures, open_ones, online, away, to = plans
     assert "ticket_handled" in handled
     assert not any("Seq Scan" in plan for plan in plans)

@@ -240,23 +240,6 @@ def test_it_takes_the_same_statements_for_one_ticket_and_for_many() -> None:
     assert counts == [5, 1, 5, 1]  # token, figures, load, departments, agents; token
 
 
-def test_figures_and_load_are_read_off_their_indices() -> None:
-    actor, during = actor_of(make_agent(role="admin")), Period(since=date(2026, 1, 5), until=date(2026, 1, 11))
-    with counted_statements() as taken:
-        performance.figures(actor, during)
-        performance.load(actor, now=MONDAY)
-    with connection.cursor() as cursor:
-        cursor.execute("SET LOCAL enable_seqscan = off")
-        cursor.execute("SET LOCAL enable_bitmapscan = off")
-        plans = []
-        for statement in taken:
-            cursor.execute(f"EXPLAIN {statement}")
-            plans.append("\n".join(line for (line,) in cursor.fetchall()))
-    assert "using clock_decided" in plans[0]
-    assert "using clock_next_check" in plans[1]
-    assert "using clock_overdue" in plans[1]
-
-
 def generate_decided_clocks(number: int, *, days: int) -> None:
     """As many met promises on each of the days before Monday, all of one ticket."""
     ticket = make_ticket(now=MONDAY)

@@ -8,13 +8,18 @@ from typing import Any
 import pytest
 from pytest_django.plugin import DjangoDbBlocker
 
+from agents.tests.builders import actor_of, make_agent
+from sla import performance
 from sla.api.filters import BreachFilter
 from sla.clock import Metric, State
 from sla.enums import AlertKind
 from sla.models import SLAAlert, SLAClock
+from sla.performance import Period
 from supportdesk.load.measuring import rolled_back
-from supportdesk.tests.plans import look_at, plan
+from supportdesk.tests.client import counted_statements
+from supportdesk.tests.plans import explained, look_at, plan
 from tickets.enums import Priority
+from tickets.tests.builders import fill_desk
 
 pytestmark = pytest.mark.django_db
 START = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
@@ -25,6 +30,7 @@ def _desk(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator
     with django_db_blocker.unblock(), rolled_back():
         look_at([_alert(number) for number in range(2_000)])
         look_at([_clock(number) for number in range(2_000)])
+        fill_desk()
         yield
 
 
@@ -50,21 +56,26 @@ def _alert(number: int) -> SLAAlert:
 
 
 def _clock(number: int) -> SLAClock:
-    at = START + timedelta(minutes=number)
+    """One in twenty runs, and one in twenty is overdue; the others were kept, five in an hour."""
+    at = START + timedelta(minutes=12 * number)
+    state = {0: State.RUNNING, 1: State.BREACHED}.get(number % 20, State.MET)
+    running = state == State.RUNNING
     return SLAClock(
         ticket_id=number,
         metric=Metric.RESOLUTION,
         cycle=1,
         started_at=START,
-        state=State.RUNNING,
+        state=state,
         target=timedelta(hours=8),
         counted=timedelta(),
-        running_since=START,
+        running_since=None if state == State.MET else START,
+        stopped_at=at if state == State.MET else None,
+        breached_at=at if state == State.BREACHED else None,
         cause="created",
         due_at=at,
-        warn_at=at,
-        warned_at=at if number % 4 == 0 else None,
-        next_check_at=at,
+        warn_at=at if running else None,
+        warned_at=at if running and number % 80 == 0 else None,
+        next_check_at=at if running else None,
     )
 
 
@@ -100,3 +111,14 @@ def test_what_is_at_risk_is_read_off_its_own_index() -> None:
     said = plan(running.order_by("due_at", "pk")[:51], in_order=True)
     assert "Index Scan using clock_at_risk" in said
     assert "Sort" not in said
+
+
+def test_figures_and_load_are_read_off_their_indices() -> None:
+    actor, during = actor_of(make_agent(role="admin")), Period(since=START.date(), until=START.date())
+    with counted_statements() as taken:
+        performance.figures(actor, during)
+        performance.load(actor, now=START)
+    figures, load = (explained(statement, in_order=True) for statement in taken)
+    assert "using clock_decided" in figures
+    assert "using clock_next_check" in load
+    assert "using clock_overdue" in load

@@ -19,7 +19,7 @@ from supportdesk.core import http
 from supportdesk.core.http import Rejected, Unavailable
 
 NOW = datetime(2026, 11, 23, 10, tzinfo=UTC)
-HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\n"  # as the server here does
 WHOLE = HEAD + b"Content-Length: 2\r\n\r\n{}"
 
 
