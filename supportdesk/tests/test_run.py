@@ -13,8 +13,10 @@ import pytest
 from django.conf import settings
 
 from supportdesk.core.devservices.ports import free_port
+from supportdesk.core.observability import health
 from supportdesk.core.tests.test_devservices import linux, wait_for
 from supportdesk.demo import story
+from supportdesk.management.commands.run import NOT_READY
 from supportdesk.tests.databases import NOTHING, TEMPLATE, database
 
 MANAGE = [sys.executable, str(settings.BASE_DIR / "manage.py")]
@@ -134,7 +136,7 @@ def test_a_redis_that_is_not_there_is_named(
     environment["REDIS_URL"] = "redis://127.0.0.1:1/0"
     child = start()
     assert child.wait(START_SECONDS) == 1
-    assert "CommandError: Not ready: redis. Does the server that the variable names run?" in printed(tmp_path)
+    assert "CommandError: The Redis of REDIS_URL does not answer.\n" in printed(tmp_path)
     assert members(child.pid) == []
 
 
@@ -167,3 +169,8 @@ def test_a_url_that_leads_nowhere_is_refused_by_name_and_never_shown(name: str, 
     assert f"{name} must look like " in done.stderr
     assert value not in done.stderr
     assert "secret" not in done.stderr
+
+
+@pytest.mark.django_db
+def test_whatever_readiness_looks_at_has_a_sentence() -> None:
+    assert NOT_READY.keys() == health.parts().keys()

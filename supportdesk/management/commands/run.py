@@ -37,6 +37,11 @@ HEALTHY_AFTER = 30.0  # seconds
 START_SECONDS = 120.0  # until the web server answers, on a slow machine
 FAST_DEATHS = 5  # in a row, before we give up
 BIN = Path(sys.executable).parent
+NOT_READY = {
+    "database": "The database of DATABASE_URL went away.",
+    "redis": "The Redis of REDIS_URL does not answer.",
+    "encryption": "The keys of SUPPORTDESK_ENCRYPTION_KEYS do not read what is stored in the database.",
+}
 
 
 @dataclass
@@ -134,7 +139,7 @@ class Command(BaseCommand):
             raise CommandError(f"The database of DATABASE_URL cannot be used: {str(problem).strip()}") from None
         missing = [part for part, works in health.parts().items() if not works]
         if missing:
-            raise CommandError(f"Not ready: {', '.join(missing)}. Does the server that the variable names run?")
+            raise CommandError(" ".join(NOT_READY[part] for part in missing))
         call_command("load_demo", stdout=self.stdout)
         partners.connect(now=timezone.now())
         for part in parts:
