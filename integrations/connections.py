@@ -39,7 +39,11 @@ CHANNEL = re.compile(r"[CGD][A-Z0-9]{5,30}")
 SECRETS = frozenset({"access_token", "api_key", "webhook_secret"})
 OPENING = frozenset({"access_token", "api_key"})
 OPTIONS = frozenset({"channel", "email", "address"})
-CHANGEABLE = SECRETS | OPTIONS | {"write_back"}
+CHANGEABLE = {  # what an administrator sets of each
+    Provider.SHOPIFY: frozenset({"access_token", "webhook_secret", "write_back"}),
+    Provider.GORGIAS: frozenset({"api_key", "webhook_secret", "email", "address"}),
+    Provider.SLACK: frozenset({"access_token", "api_key", "channel"}),
+}
 
 log = structlog.get_logger("supportdesk.connections")
 
@@ -82,7 +86,7 @@ def checked_account(provider: Provider, account_key: str) -> str:
 
 
 def update(*, connection_id: int, changes: Mapping[str, Any], by: Actor, now: datetime) -> Connection:
-    """Sets what is named of CHANGEABLE. A new webhook secret leaves the one before it good for a day.
+    """Sets what is named, of CHANGEABLE. A new webhook secret leaves the one before it good for a day.
 
     Raises NotFound, InvalidInput naming the field.
     """
@@ -240,8 +244,8 @@ def _set(known: Connection, changes: Mapping[str, Any], *, now: datetime) -> lis
     """Names of what is another value now; the caller saves."""
     changed = []
     for name, value in sorted(changes.items()):
-        if name not in CHANGEABLE:
-            raise InvalidInput.on(name, "This cannot be set.", "unknown_field")
+        if name not in CHANGEABLE[Provider(known.provider)]:
+            raise InvalidInput.on(name, f"{known.get_provider_display()} has no such setting.", "unknown_field")
         if name == "write_back":
             changed += _set_write_back(known, bool(value))
             continue

@@ -179,14 +179,20 @@ class ConnectionAdmin(DeskAdmin):
     has_module_permission = has_view_permission
 
     def settable(self, request: HttpRequest, obj: Any) -> frozenset[str]:
-        return connections.CHANGEABLE | ({"do"} if obj else {"provider", "account_key"})
+        if obj is not None:
+            return connections.CHANGEABLE[Provider(obj.provider)] | {"do"}
+        return frozenset({"provider", "account_key"}).union(*connections.CHANGEABLE.values())
 
     def build_form(self, request: HttpRequest, obj: Any) -> ServiceForm:
         known = {name: request.GET[name] for name in ("provider", "account_key") if obj is None and name in request.GET}
         if obj is not None:
             known = {"provider": obj.provider, "account_key": obj.account_key, **obj.options}
         data = request.POST if request.method == "POST" else None
-        return ConnectionForm(data, initial=known, settable=self.settable(request, obj))
+        settable = self.settable(request, obj)
+        form = ConnectionForm(data, initial=known, settable=settable)
+        for name in form.fields.keys() - settable - {"provider", "account_key", "version"}:
+            del form.fields[name]
+        return form
 
     def beside(self, request: HttpRequest, obj: Any) -> dict[str, Any]:
         """How it stands. Of secrets, whether there is one."""
@@ -200,7 +206,9 @@ class ConnectionAdmin(DeskAdmin):
             "may_connect": obj.provider in providers.AUTHORIZATIONS,
             "backlog": selectors.backlog_of(obj, now=now),
             "has": {
-                ConnectionForm.base_fields[name].label: bool(getattr(obj, name)) for name in sorted(connections.SECRETS)
+                ConnectionForm.base_fields[name].label: bool(getattr(obj, name))
+                for name in sorted(connections.SECRETS)
+                if getattr(obj, name) or name in connections.CHANGEABLE[Provider(obj.provider)]
             },
             "previous_until": obj.previous_until if obj.previous_until and obj.previous_until > now else None,
         }

@@ -147,6 +147,29 @@ def test_the_admin_makes_and_changes_a_connection_and_shows_no_secret() -> None:
     assert "at least 32" in weak.content.decode()
 
 
+def test_the_admin_asks_of_a_connection_what_its_provider_has() -> None:
+    slack = browser().get(page(make_slack())).context["form"]
+    assert slack.fields.keys() == {"version", "do", "provider", "account_key", "channel", "access_token", "api_key"}
+
+
+@pytest.mark.parametrize(
+    ("provider", "name"),
+    [
+        (Provider.SHOPIFY, "api_key"),
+        (Provider.SHOPIFY, "channel"),
+        (Provider.GORGIAS, "access_token"),
+        (Provider.GORGIAS, "write_back"),
+        (Provider.SLACK, "webhook_secret"),
+        (Provider.SLACK, "email"),
+    ],
+)
+def test_a_setting_of_another_provider_is_refused_by_name(provider: Provider, name: str) -> None:
+    known = make_connection(provider, changes={}, active=False)
+    with pytest.raises(InvalidInput) as refused:
+        connections.update(connection_id=known.pk, changes={name: SECRET}, by=SYSTEM, now=NOW())
+    assert [(one.field, one.code) for one in refused.value.errors] == [(name, "unknown_field")]
+
+
 def test_the_admin_activates_pauses_and_says_what_is_missing() -> None:
     client, known = browser(), make_connection(active=False, changes={})
     refused = client.post(page(known), {"do": "activate"})
