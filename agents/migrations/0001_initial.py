@@ -130,6 +130,29 @@ class Migration(migrations.Migration):
                     models.ManyToManyField(blank=True, related_name="agents", to="agents.specialization"),
                 ),
             ],
+            options={
+                "indexes": [
+                    models.Index(models.F("department"), models.F("availability"), name="agent_department_presence"),
+                    django.contrib.postgres.indexes.GinIndex(
+                        django.contrib.postgres.indexes.OpClass(
+                            django.db.models.functions.text.Upper("name"), name="gin_trgm_ops"
+                        ),
+                        name="agent_name_trigram",
+                    ),
+                ],
+                "constraints": [
+                    models.UniqueConstraint(django.db.models.functions.text.Lower("email"), name="agent_email_unique"),
+                    models.CheckConstraint(
+                        condition=models.Q(("role__in", ["agent", "senior", "supervisor", "admin"])),
+                        name="agent_role_known",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("availability__in", ["online", "busy", "offline"])),
+                        name="agent_availability_known",
+                    ),
+                    models.CheckConstraint(condition=models.Q(("capacity__lte", 500)), name="agent_capacity_bounded"),
+                ],
+            },
         ),
         migrations.CreateModel(
             name="LoginSession",
@@ -157,42 +180,5 @@ class Migration(migrations.Migration):
             options={
                 "indexes": [models.Index(fields=["expires_at"], name="login_session_expiry")],
             },
-        ),
-        migrations.AddIndex(
-            model_name="agent",
-            index=models.Index(models.F("department"), models.F("availability"), name="agent_department_presence"),
-        ),
-        migrations.AddIndex(
-            model_name="agent",
-            index=django.contrib.postgres.indexes.GinIndex(
-                django.contrib.postgres.indexes.OpClass(
-                    django.db.models.functions.text.Upper("name"), name="gin_trgm_ops"
-                ),
-                name="agent_name_trigram",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="agent",
-            constraint=models.UniqueConstraint(
-                django.db.models.functions.text.Lower("email"), name="agent_email_unique"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="agent",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("role__in", ["agent", "senior", "supervisor", "admin"])), name="agent_role_known"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="agent",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("availability__in", ["online", "busy", "offline"])), name="agent_availability_known"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="agent",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("capacity__lte", 500)), name="agent_capacity_bounded"
-            ),
         ),
     ]

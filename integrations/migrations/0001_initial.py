@@ -124,6 +124,11 @@ class Migration(migrations.Migration):
                     ),
                 ),
             ],
+            options={
+                "constraints": [
+                    models.UniqueConstraint(fields=("connection", "channel"), name="slack_channel_unique"),
+                ],
+            },
         ),
         migrations.CreateModel(
             name="SlackNotification",
@@ -184,6 +189,29 @@ class Migration(migrations.Migration):
                     ),
                 ),
             ],
+            options={
+                "indexes": [
+                    models.Index(
+                        condition=models.Q(("status__in", ["waiting", "sending"])),
+                        fields=["channel", "id"],
+                        name="slack_waiting",
+                    ),
+                    models.Index(fields=["ticket"], name="slack_ticket"),
+                ],
+                "constraints": [
+                    models.UniqueConstraint(fields=("kind", "subject_key", "channel"), name="slack_notification_once"),
+                    models.CheckConstraint(
+                        condition=models.Q(("kind__in", ["warning", "breach", "ticket", "mention"])),
+                        name="slack_kind_known",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("status__in", ["waiting", "sending", "sent", "refused", "unsure", "stale"])
+                        ),
+                        name="slack_status_known",
+                    ),
+                ],
+            },
         ),
         migrations.CreateModel(
             name="WebhookReceipt",
@@ -261,85 +289,34 @@ class Migration(migrations.Migration):
                     ),
                 ),
             ],
-        ),
-        migrations.AddConstraint(
-            model_name="slackchannel",
-            constraint=models.UniqueConstraint(fields=("connection", "channel"), name="slack_channel_unique"),
-        ),
-        migrations.AddIndex(
-            model_name="slacknotification",
-            index=models.Index(
-                condition=models.Q(("status__in", ["waiting", "sending"])),
-                fields=["channel", "id"],
-                name="slack_waiting",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="slacknotification",
-            index=models.Index(fields=["ticket"], name="slack_ticket"),
-        ),
-        migrations.AddConstraint(
-            model_name="slacknotification",
-            constraint=models.UniqueConstraint(
-                fields=("kind", "subject_key", "channel"), name="slack_notification_once"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="slacknotification",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("kind__in", ["warning", "breach", "ticket", "mention"])), name="slack_kind_known"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="slacknotification",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("status__in", ["waiting", "sending", "sent", "refused", "unsure", "stale"])),
-                name="slack_status_known",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="webhookreceipt",
-            index=models.Index(
-                condition=models.Q(("status__in", ["received", "processing", "retry"])),
-                fields=["next_attempt_at", "id"],
-                name="receipt_due",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="webhookreceipt",
-            index=models.Index(
-                condition=models.Q(("status__in", ["received", "processing", "retry"])),
-                fields=["source", "resource_key", "id"],
-                name="receipt_turn",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="webhookreceipt",
-            index=models.Index(condition=models.Q(("status", "dead")), fields=["id"], name="receipt_dead"),
-        ),
-        migrations.AddIndex(
-            model_name="webhookreceipt",
-            index=models.Index(fields=["connection", "-id"], name="receipt_connection"),
-        ),
-        migrations.AddIndex(
-            model_name="webhookreceipt",
-            index=models.Index(
-                condition=models.Q(("redacted_at__isnull", True)), fields=["received_at"], name="receipt_body"
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="webhookreceipt",
-            index=django.contrib.postgres.indexes.GinIndex(fields=["subjects"], name="receipt_subjects"),
-        ),
-        migrations.AddConstraint(
-            model_name="webhookreceipt",
-            constraint=models.UniqueConstraint(fields=("source", "delivery_id"), name="receipt_unique"),
-        ),
-        migrations.AddConstraint(
-            model_name="webhookreceipt",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("status__in", ["received", "processing", "retry", "done", "ignored", "dead"])),
-                name="receipt_status_known",
-            ),
+            options={
+                "indexes": [
+                    models.Index(
+                        condition=models.Q(("status__in", ["received", "processing", "retry"])),
+                        fields=["next_attempt_at", "id"],
+                        name="receipt_due",
+                    ),
+                    models.Index(
+                        condition=models.Q(("status__in", ["received", "processing", "retry"])),
+                        fields=["source", "resource_key", "id"],
+                        name="receipt_turn",
+                    ),
+                    models.Index(condition=models.Q(("status", "dead")), fields=["id"], name="receipt_dead"),
+                    models.Index(fields=["connection", "-id"], name="receipt_connection"),
+                    models.Index(
+                        condition=models.Q(("redacted_at__isnull", True)), fields=["received_at"], name="receipt_body"
+                    ),
+                    django.contrib.postgres.indexes.GinIndex(fields=["subjects"], name="receipt_subjects"),
+                ],
+                "constraints": [
+                    models.UniqueConstraint(fields=("source", "delivery_id"), name="receipt_unique"),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("status__in", ["received", "processing", "retry", "done", "ignored", "dead"])
+                        ),
+                        name="receipt_status_known",
+                    ),
+                ],
+            },
         ),
     ]

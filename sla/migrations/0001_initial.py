@@ -109,6 +109,20 @@ class Migration(migrations.Migration):
                     ),
                 ),
             ],
+            options={
+                "constraints": [
+                    models.UniqueConstraint(fields=("calendar", "number"), name="calendar_version_number_unique"),
+                    models.UniqueConstraint(
+                        condition=models.Q(("state", "active")),
+                        fields=("calendar",),
+                        name="calendar_one_active_version",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("state__in", ["draft", "active", "retired"])),
+                        name="calendar_version_state_known",
+                    ),
+                ],
+            },
         ),
         migrations.CreateModel(
             name="Policy",
@@ -195,6 +209,27 @@ class Migration(migrations.Migration):
                     ),
                 ),
             ],
+            options={
+                "constraints": [
+                    models.UniqueConstraint(fields=("policy", "number"), name="policy_version_number_unique"),
+                    models.UniqueConstraint(
+                        condition=models.Q(("state", "active")), fields=("policy",), name="policy_one_active_version"
+                    ),
+                    models.UniqueConstraint(
+                        condition=models.Q(("state", "draft")), fields=("policy",), name="policy_one_draft"
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("state__in", ["draft", "active", "retired"])),
+                        name="policy_version_state_known",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("warning_percent__range", (1, 100))), name="policy_version_warning_range"
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("floor_minutes__lte", 1440)), name="policy_version_floor_range"
+                    ),
+                ],
+            },
         ),
         migrations.CreateModel(
             name="PolicyApplication",
@@ -256,6 +291,14 @@ class Migration(migrations.Migration):
                     ),
                 ),
             ],
+            options={
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(("state__in", ["pending", "running", "done", "superseded"])),
+                        name="application_state_known",
+                    ),
+                ],
+            },
         ),
         migrations.CreateModel(
             name="SLAAlert",
@@ -339,6 +382,48 @@ class Migration(migrations.Migration):
             options={
                 "verbose_name": "warning or breach",
                 "verbose_name_plural": "warnings and breaches",
+                "indexes": [
+                    models.Index(condition=models.Q(("kind", "breach")), fields=["at", "id"], name="alert_breach"),
+                    models.Index(
+                        condition=models.Q(("kind", "breach"), ("acknowledged_at__isnull", True)),
+                        fields=["at", "id"],
+                        name="alert_unacknowledged",
+                    ),
+                    models.Index(
+                        condition=models.Q(("kind", "breach")),
+                        fields=["department", "at", "id"],
+                        name="alert_department",
+                    ),
+                    models.Index(
+                        condition=models.Q(("kind", "breach")), fields=["owner", "at", "id"], name="alert_owner"
+                    ),
+                    models.Index(
+                        condition=models.Q(("kind", "breach")), fields=["priority", "at", "id"], name="alert_priority"
+                    ),
+                    models.Index(
+                        condition=models.Q(("kind", "breach")), fields=["metric", "at", "id"], name="alert_metric_at"
+                    ),
+                ],
+                "constraints": [
+                    models.UniqueConstraint(fields=("ticket", "metric", "cycle", "kind"), name="alert_once"),
+                    models.CheckConstraint(
+                        condition=models.Q(("kind__in", ["warning", "breach"])), name="alert_kind_known"
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("metric__in", ["first_response", "next_response", "resolution"])),
+                        name="alert_metric",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(
+                                ("acknowledged_at__isnull", True), ("acknowledged_by__isnull", True), ("reason", "")
+                            ),
+                            models.Q(("acknowledged_at__isnull", False), models.Q(("reason", ""), _negated=True)),
+                            _connector="OR",
+                        ),
+                        name="alert_acknowledged_with_reason",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -396,6 +481,63 @@ class Migration(migrations.Migration):
             ],
             options={
                 "verbose_name": "SLA clock",
+                "indexes": [
+                    models.Index(
+                        condition=models.Q(("next_check_at__isnull", False)),
+                        fields=["next_check_at", "id"],
+                        name="clock_next_check",
+                    ),
+                    models.Index(
+                        condition=models.Q(("state", "running"), ("warned_at__isnull", False)),
+                        fields=["due_at", "id"],
+                        name="clock_at_risk",
+                    ),
+                ],
+                "constraints": [
+                    models.UniqueConstraint(fields=("ticket", "metric", "cycle"), name="clock_unique"),
+                    models.UniqueConstraint(
+                        condition=models.Q(("stopped_at__isnull", True)),
+                        fields=("ticket", "metric"),
+                        name="clock_one_open_per_metric",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("metric__in", ["first_response", "next_response", "resolution"])),
+                        name="clock_metric",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("state__in", ["running", "paused", "breached", "met", "missed", "cancelled"])
+                        ),
+                        name="clock_state_known",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("state__in", ["met", "missed", "cancelled"]), ("stopped_at__isnull", False)),
+                            models.Q(
+                                ("stopped_at__isnull", True),
+                                models.Q(("state__in", ["met", "missed", "cancelled"]), _negated=True),
+                            ),
+                            _connector="OR",
+                        ),
+                        name="clock_stopped_at_once_stopped",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("state__in", ["breached", "missed"]), _negated=True),
+                            ("breached_at__isnull", False),
+                            _connector="OR",
+                        ),
+                        name="clock_breached_at_once_breached",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("state", "running"), _negated=True),
+                            models.Q(("due_at__isnull", False), ("running_since__isnull", False)),
+                            _connector="OR",
+                        ),
+                        name="clock_running_is_due",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -416,6 +558,27 @@ class Migration(migrations.Migration):
             ],
             options={
                 "verbose_name": "SLA pause",
+                "constraints": [
+                    models.UniqueConstraint(fields=("clock", "started_at"), name="pause_unique"),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("ended_at__isnull", True), ("ended_at__gt", models.F("started_at")), _connector="OR"
+                        ),
+                        name="pause_ends_after_it_begins",
+                    ),
+                    django.contrib.postgres.constraints.ExclusionConstraint(
+                        expressions=[
+                            (
+                                sla.models.clock.TsTzRange(
+                                    "started_at", "ended_at", django.contrib.postgres.fields.ranges.RangeBoundary()
+                                ),
+                                "&&",
+                            ),
+                            ("clock", "="),
+                        ],
+                        name="pause_no_overlap",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -450,238 +613,10 @@ class Migration(migrations.Migration):
             ],
             options={
                 "verbose_name": "SLA of a ticket",
-            },
-        ),
-        migrations.AddConstraint(
-            model_name="calendarversion",
-            constraint=models.UniqueConstraint(fields=("calendar", "number"), name="calendar_version_number_unique"),
-        ),
-        migrations.AddConstraint(
-            model_name="calendarversion",
-            constraint=models.UniqueConstraint(
-                condition=models.Q(("state", "active")), fields=("calendar",), name="calendar_one_active_version"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="calendarversion",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("state__in", ["draft", "active", "retired"])), name="calendar_version_state_known"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="policyversion",
-            constraint=models.UniqueConstraint(fields=("policy", "number"), name="policy_version_number_unique"),
-        ),
-        migrations.AddConstraint(
-            model_name="policyversion",
-            constraint=models.UniqueConstraint(
-                condition=models.Q(("state", "active")), fields=("policy",), name="policy_one_active_version"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="policyversion",
-            constraint=models.UniqueConstraint(
-                condition=models.Q(("state", "draft")), fields=("policy",), name="policy_one_draft"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="policyversion",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("state__in", ["draft", "active", "retired"])), name="policy_version_state_known"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="policyversion",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("warning_percent__range", (1, 100))), name="policy_version_warning_range"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="policyversion",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("floor_minutes__lte", 1440)), name="policy_version_floor_range"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="policyapplication",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("state__in", ["pending", "running", "done", "superseded"])),
-                name="application_state_known",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="slaalert",
-            index=models.Index(condition=models.Q(("kind", "breach")), fields=["at", "id"], name="alert_breach"),
-        ),
-        migrations.AddIndex(
-            model_name="slaalert",
-            index=models.Index(
-                condition=models.Q(("kind", "breach"), ("acknowledged_at__isnull", True)),
-                fields=["at", "id"],
-                name="alert_unacknowledged",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="slaalert",
-            index=models.Index(
-                condition=models.Q(("kind", "breach")), fields=["department", "at", "id"], name="alert_department"
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="slaalert",
-            index=models.Index(
-                condition=models.Q(("kind", "breach")), fields=["owner", "at", "id"], name="alert_owner"
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="slaalert",
-            index=models.Index(
-                condition=models.Q(("kind", "breach")), fields=["priority", "at", "id"], name="alert_priority"
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="slaalert",
-            index=models.Index(
-                condition=models.Q(("kind", "breach")), fields=["metric", "at", "id"], name="alert_metric_at"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="slaalert",
-            constraint=models.UniqueConstraint(fields=("ticket", "metric", "cycle", "kind"), name="alert_once"),
-        ),
-        migrations.AddConstraint(
-            model_name="slaalert",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("kind__in", ["warning", "breach"])), name="alert_kind_known"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="slaalert",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("metric__in", ["first_response", "next_response", "resolution"])),
-                name="alert_metric",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="slaalert",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(("acknowledged_at__isnull", True), ("acknowledged_by__isnull", True), ("reason", "")),
-                    models.Q(("acknowledged_at__isnull", False), models.Q(("reason", ""), _negated=True)),
-                    _connector="OR",
-                ),
-                name="alert_acknowledged_with_reason",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="slaclock",
-            index=models.Index(
-                condition=models.Q(("next_check_at__isnull", False)),
-                fields=["next_check_at", "id"],
-                name="clock_next_check",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="slaclock",
-            index=models.Index(
-                condition=models.Q(("state", "running"), ("warned_at__isnull", False)),
-                fields=["due_at", "id"],
-                name="clock_at_risk",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="slaclock",
-            constraint=models.UniqueConstraint(fields=("ticket", "metric", "cycle"), name="clock_unique"),
-        ),
-        migrations.AddConstraint(
-            model_name="slaclock",
-            constraint=models.UniqueConstraint(
-                condition=models.Q(("stopped_at__isnull", True)),
-                fields=("ticket", "metric"),
-                name="clock_one_open_per_metric",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="slaclock",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("metric__in", ["first_response", "next_response", "resolution"])),
-                name="clock_metric",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="slaclock",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("state__in", ["running", "paused", "breached", "met", "missed", "cancelled"])),
-                name="clock_state_known",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="slaclock",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(("state__in", ["met", "missed", "cancelled"]), ("stopped_at__isnull", False)),
-                    models.Q(
-                        ("stopped_at__isnull", True),
-                        models.Q(("state__in", ["met", "missed", "cancelled"]), _negated=True),
-                    ),
-                    _connector="OR",
-                ),
-                name="clock_stopped_at_once_stopped",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="slaclock",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(("state__in", ["breached", "missed"]), _negated=True),
-                    ("breached_at__isnull", False),
-                    _connector="OR",
-                ),
-                name="clock_breached_at_once_breached",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="slaclock",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(("state", "running"), _negated=True),
-                    models.Q(("due_at__isnull", False), ("running_since__isnull", False)),
-                    _connector="OR",
-                ),
-                name="clock_running_is_due",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="slapause",
-            constraint=models.UniqueConstraint(fields=("clock", "started_at"), name="pause_unique"),
-        ),
-        migrations.AddConstraint(
-            model_name="slapause",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("ended_at__isnull", True), ("ended_at__gt", models.F("started_at")), _connector="OR"
-                ),
-                name="pause_ends_after_it_begins",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="slapause",
-            constraint=django.contrib.postgres.constraints.ExclusionConstraint(
-                expressions=[
-                    (
-                        sla.models.clock.TsTzRange(
-                            "started_at", "ended_at", django.contrib.postgres.fields.ranges.RangeBoundary()
-                        ),
-                        "&&",
-                    ),
-                    ("clock", "="),
+                "indexes": [
+                    models.Index(fields=["policy_version", "ticket"], name="ticket_sla_policy"),
                 ],
-                name="pause_no_overlap",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="ticketsla",
-            index=models.Index(fields=["policy_version", "ticket"], name="ticket_sla_policy"),
+            },
         ),
         migrations.RunSQL(VERSIONS, VERSIONS_REVERSE),
     ]

@@ -180,6 +180,87 @@ class Migration(migrations.Migration):
                     ),
                 ),
             ],
+            options={
+                "indexes": [
+                    models.Index(
+                        condition=models.Q(("archived_at__isnull", True)), fields=["rank_at", "id"], name="ticket_rank"
+                    ),
+                    models.Index(fields=["status", "rank_at", "id"], name="ticket_status_rank"),
+                    models.Index(fields=["priority", "rank_at", "id"], name="ticket_priority_rank"),
+                    models.Index(fields=["channel", "rank_at", "id"], name="ticket_channel_rank"),
+                    models.Index(fields=["category", "rank_at", "id"], name="ticket_category_rank"),
+                    models.Index(fields=["department", "rank_at", "id"], name="ticket_department_rank"),
+                    models.Index(fields=["assignee", "rank_at", "id"], name="ticket_assignee_rank"),
+                    models.Index(
+                        condition=models.Q(("assignee__isnull", True)),
+                        fields=["rank_at", "id"],
+                        name="ticket_unassigned_rank",
+                    ),
+                    models.Index(fields=["customer", "created_at", "id"], name="ticket_customer_created"),
+                    models.Index(fields=["created_at", "id"], name="ticket_created"),
+                    models.Index(fields=["updated_at", "id"], name="ticket_updated"),
+                    models.Index(
+                        models.F("archived_at"),
+                        models.F("id"),
+                        condition=models.Q(("archived_at__isnull", False)),
+                        name="ticket_archived",
+                    ),
+                    models.Index(
+                        condition=models.Q(("external_id__isnull", False)),
+                        fields=["external_id"],
+                        name="ticket_external_id",
+                    ),
+                    django.contrib.postgres.indexes.GinIndex(fields=["tags"], name="ticket_tags"),
+                    django.contrib.postgres.indexes.GinIndex(
+                        django.contrib.postgres.indexes.OpClass(
+                            django.db.models.functions.text.Upper("subject"), name="gin_trgm_ops"
+                        ),
+                        name="ticket_subject_trigram",
+                    ),
+                ],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(("status__in", ["open", "pending", "on_hold", "resolved", "closed"])),
+                        name="ticket_status_known",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("priority__in", ["urgent", "high", "normal", "low"])),
+                        name="ticket_priority_known",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("channel__in", ["email", "chat", "phone", "sms", "web", "social"])),
+                        name="ticket_channel_known",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("resolved_at__isnull", False), ("status__in", ["resolved", "closed"])),
+                            models.Q(
+                                ("resolved_at__isnull", True),
+                                models.Q(("status__in", ["resolved", "closed"]), _negated=True),
+                            ),
+                            _connector="OR",
+                        ),
+                        name="ticket_resolved_at_while_done",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("archived_at__isnull", True), ("status", "closed"), _connector="OR"),
+                        name="ticket_archived_is_closed",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("satisfaction_rating__isnull", True),
+                            ("satisfaction_rating__range", (1, 5)),
+                            _connector="OR",
+                        ),
+                        name="ticket_rating_range",
+                    ),
+                    models.UniqueConstraint(
+                        condition=models.Q(("external_id__isnull", False)),
+                        fields=("source", "external_id"),
+                        name="ticket_external_id_unique",
+                    ),
+                ],
+            },
         ),
         migrations.CreateModel(
             name="Note",
@@ -204,6 +285,11 @@ class Migration(migrations.Migration):
                     ),
                 ),
             ],
+            options={
+                "indexes": [
+                    models.Index(fields=["ticket", "id"], name="note_ticket"),
+                ],
+            },
         ),
         migrations.CreateModel(
             name="Message",
@@ -261,6 +347,23 @@ class Migration(migrations.Migration):
             ],
             options={
                 "ordering": ["ticket", "position"],
+                "constraints": [
+                    models.UniqueConstraint(fields=("ticket", "position"), name="message_position_unique"),
+                    models.UniqueConstraint(
+                        condition=models.Q(("external_id__isnull", False)),
+                        fields=("source", "external_id"),
+                        name="message_external_id_unique",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("agent__isnull", False), ("sender", "agent")),
+                            models.Q(("agent__isnull", True), ("sender__in", ["customer", "system"])),
+                            _connector="OR",
+                        ),
+                        name="message_agent_iff_sent_by_one",
+                    ),
+                    models.CheckConstraint(condition=models.Q(("position__gte", 1)), name="message_position_from_one"),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -300,194 +403,26 @@ class Migration(migrations.Migration):
                     ),
                 ),
             ],
-        ),
-        migrations.AddIndex(
-            model_name="ticket",
-            index=models.Index(
-                condition=models.Q(("archived_at__isnull", True)), fields=["rank_at", "id"], name="ticket_rank"
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="ticket",
-            index=models.Index(fields=["status", "rank_at", "id"], name="ticket_status_rank"),
-        ),
-        migrations.AddIndex(
-            model_name="ticket",
-            index=models.Index(fields=["priority", "rank_at", "id"], name="ticket_priority_rank"),
-        ),
-        migrations.AddIndex(
-            model_name="ticket",
-            index=models.Index(fields=["channel", "rank_at", "id"], name="ticket_channel_rank"),
-        ),
-        migrations.AddIndex(
-            model_name="ticket",
-            index=models.Index(fields=["category", "rank_at", "id"], name="ticket_category_rank"),
-        ),
-        migrations.AddIndex(
-            model_name="ticket",
-            index=models.Index(fields=["department", "rank_at", "id"], name="ticket_department_rank"),
-        ),
-        migrations.AddIndex(
-            model_name="ticket",
-            index=models.Index(fields=["assignee", "rank_at", "id"], name="ticket_assignee_rank"),
-        ),
-        migrations.AddIndex(
-            model_name="ticket",
-            index=models.Index(
-                condition=models.Q(("assignee__isnull", True)),
-                fields=["rank_at", "id"],
-                name="ticket_unassigned_rank",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="ticket",
-            index=models.Index(fields=["customer", "created_at", "id"], name="ticket_customer_created"),
-        ),
-        migrations.AddIndex(
-            model_name="ticket",
-            index=models.Index(fields=["created_at", "id"], name="ticket_created"),
-        ),
-        migrations.AddIndex(
-            model_name="ticket",
-            index=models.Index(fields=["updated_at", "id"], name="ticket_updated"),
-        ),
-        migrations.AddIndex(
-            model_name="ticket",
-            index=models.Index(
-                models.F("archived_at"),
-                models.F("id"),
-                condition=models.Q(("archived_at__isnull", False)),
-                name="ticket_archived",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="ticket",
-            index=models.Index(
-                condition=models.Q(("external_id__isnull", False)), fields=["external_id"], name="ticket_external_id"
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="ticket",
-            index=django.contrib.postgres.indexes.GinIndex(fields=["tags"], name="ticket_tags"),
-        ),
-        migrations.AddIndex(
-            model_name="ticket",
-            index=django.contrib.postgres.indexes.GinIndex(
-                django.contrib.postgres.indexes.OpClass(
-                    django.db.models.functions.text.Upper("subject"), name="gin_trgm_ops"
-                ),
-                name="ticket_subject_trigram",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="ticket",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("status__in", ["open", "pending", "on_hold", "resolved", "closed"])),
-                name="ticket_status_known",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="ticket",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("priority__in", ["urgent", "high", "normal", "low"])), name="ticket_priority_known"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="ticket",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("channel__in", ["email", "chat", "phone", "sms", "web", "social"])),
-                name="ticket_channel_known",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="ticket",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(("resolved_at__isnull", False), ("status__in", ["resolved", "closed"])),
-                    models.Q(
-                        ("resolved_at__isnull", True), models.Q(("status__in", ["resolved", "closed"]), _negated=True)
+            options={
+                "indexes": [
+                    models.Index(
+                        condition=models.Q(("ended_at__isnull", True)),
+                        fields=["agent"],
+                        name="assignment_open_by_agent",
                     ),
-                    _connector="OR",
-                ),
-                name="ticket_resolved_at_while_done",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="ticket",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("archived_at__isnull", True), ("status", "closed"), _connector="OR"),
-                name="ticket_archived_is_closed",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="ticket",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("satisfaction_rating__isnull", True), ("satisfaction_rating__range", (1, 5)), _connector="OR"
-                ),
-                name="ticket_rating_range",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="ticket",
-            constraint=models.UniqueConstraint(
-                condition=models.Q(("external_id__isnull", False)),
-                fields=("source", "external_id"),
-                name="ticket_external_id_unique",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="note",
-            index=models.Index(fields=["ticket", "id"], name="note_ticket"),
-        ),
-        migrations.AddConstraint(
-            model_name="message",
-            constraint=models.UniqueConstraint(fields=("ticket", "position"), name="message_position_unique"),
-        ),
-        migrations.AddConstraint(
-            model_name="message",
-            constraint=models.UniqueConstraint(
-                condition=models.Q(("external_id__isnull", False)),
-                fields=("source", "external_id"),
-                name="message_external_id_unique",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="message",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(("agent__isnull", False), ("sender", "agent")),
-                    models.Q(("agent__isnull", True), ("sender__in", ["customer", "system"])),
-                    _connector="OR",
-                ),
-                name="message_agent_iff_sent_by_one",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="message",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("position__gte", 1)), name="message_position_from_one"
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="assignment",
-            index=models.Index(
-                condition=models.Q(("ended_at__isnull", True)), fields=["agent"], name="assignment_open_by_agent"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="assignment",
-            constraint=models.UniqueConstraint(
-                condition=models.Q(("ended_at__isnull", True)),
-                fields=("ticket",),
-                name="assignment_one_open_per_ticket",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="assignment",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("reason__in", ["manual", "auto", "transfer"])), name="assignment_reason_known"
-            ),
+                ],
+                "constraints": [
+                    models.UniqueConstraint(
+                        condition=models.Q(("ended_at__isnull", True)),
+                        fields=("ticket",),
+                        name="assignment_one_open_per_ticket",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("reason__in", ["manual", "auto", "transfer"])),
+                        name="assignment_reason_known",
+                    ),
+                ],
+            },
         ),
         migrations.RunSQL(TRANSITIONS, TRANSITIONS_REVERSE),
     ]
