@@ -132,7 +132,11 @@ def test_every_alert_says_how_grave_it_is_and_what_to_do() -> None:
         ("min by (route) (supportdesk_requests_total) > 0", "its words name part"),
     ],
 )
-def test_a_planted_fault_is_found(exposed: Scraped, expression: str, fault: str) -> None:
+def test_a_planted_fault_is_found(expression: str, fault: str) -> None:
+    exposed = Scraped(
+        'supportdesk_requests_total{route="api/tickets",method="GET",status="200"} 1.0\n'
+        'supportdesk_part_up{part="redis"} 0.0\n'
+    )
     rule = {"alert": "X", "expr": expression, "annotations": {"summary": "{{ $labels.part }}"}}
     text = yaml.safe_dump({"groups": [{"name": "x", "rules": [rule]}]})
     assert any(fault in one for one in faults(text, exposed))
