@@ -1,10 +1,13 @@
 """The OpenAPI document: complete, with true examples."""
 
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from django.conf import settings
 from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.validation import validate_schema
 
@@ -194,3 +197,19 @@ def test_filters_are_documented_where_they_are_taken(schema: dict[str, Any]) -> 
     assert set(TicketFilter.base_filters) <= names("/api/tickets")
     assert set(TicketFilter.base_filters) <= names("/api/tickets/export")
     assert not set(TicketFilter.base_filters) & names("/api/views/{id}/tickets")
+
+
+FIRST = """
+import django; django.setup()
+from concurrent.futures import ThreadPoolExecutor
+from django.test import Client
+with ThreadPoolExecutor(8) as pool:
+    answers = pool.map(lambda _: Client(SERVER_NAME="localhost").get("/api/schema"), range(8))
+    print(*{answer.status_code for answer in answers})
+"""
+
+
+@pytest.mark.slow
+def test_many_who_are_the_first_to_ask_a_process_all_get_the_document() -> None:
+    done = subprocess.run([sys.executable, "-c", FIRST], cwd=settings.BASE_DIR, capture_output=True, text=True)
+    assert done.stdout.splitlines()[-1:] == ["200"], done.stderr[-2_000:]

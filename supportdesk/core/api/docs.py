@@ -1,6 +1,7 @@
 """The OpenAPI document, and the readable page beside it."""
 
 from functools import cache
+from threading import Lock
 
 from csp.constants import SELF
 from csp.decorators import csp_update
@@ -18,6 +19,7 @@ REDOC_POLICY = {
     "img-src": [SELF, "data:", "blob:"],
 }
 KEPT_SECONDS = 300
+_making = Lock()  # two threads at once would find the generator's extensions half loaded
 
 
 @require_safe
@@ -25,8 +27,10 @@ def document(request: HttpRequest) -> HttpResponse:
     """As YAML, or as JSON for who prefers that or says `?format=json`. The same for everybody."""
     preferred = request.get_preferred_type([OpenApiYamlRenderer.media_type, OpenApiJsonRenderer2.media_type])
     as_json = preferred == OpenApiJsonRenderer2.media_type or request.GET.get("format") == "json"
+    with _making:
+        rendered = _rendered(as_json=as_json)
     return HttpResponse(
-        _rendered(as_json=as_json),
+        rendered,
         content_type=OpenApiJsonRenderer2.media_type if as_json else OpenApiYamlRenderer.media_type,
         headers={"Cache-Control": f"public, max-age={KEPT_SECONDS}", "Vary": "Accept"},
     )
