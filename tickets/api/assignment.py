@@ -17,7 +17,7 @@ from supportdesk.core.api.views import ApiViewSet, versioned
 from tickets import audit, selectors, workload
 from tickets.api import examples
 from tickets.api.detail import represent
-from tickets.api.filters import TicketFilter
+from tickets.api.filters import BY_RANK, TicketFilter
 from tickets.api.serializers import (
     Assign,
     AssignmentEntry,
@@ -27,13 +27,11 @@ from tickets.api.serializers import (
     TicketRow,
     Transfer,
 )
-from tickets.api.views import BY_TIME, READERS, WRITERS, OnTicketViewSet
+from tickets.api.views import READERS, WRITERS, OnTicketViewSet
 from tickets.models import Assignment, Ticket
 from tickets.models.ticket import TicketQuerySet
 from tickets.services import assignment
 from tickets.services.assignment import AlreadyAssigned, AssignmentChanged, NotAssignable, NotAssigned
-
-BY_RANK = {"rank": Ordering("rank_at"), **BY_TIME}
 
 
 class AssignmentViewSet(OnTicketViewSet):

@@ -1,4 +1,4 @@
-"""Filters of the lists of tickets."""
+"""Filters and orders of the lists of tickets."""
 
 from typing import Any
 
@@ -8,6 +8,7 @@ from django.core.exceptions import ValidationError
 
 from supportdesk.core.actor import ActorKind
 from supportdesk.core.api import filters
+from supportdesk.core.api.pagination import Ordering
 from supportdesk.core.errors import InvalidInput
 from tickets import search
 from tickets.enums import Category, Channel, Priority, Status
@@ -15,6 +16,13 @@ from tickets.models import Ticket
 from tickets.models.ticket import TicketQuerySet
 
 ME, NOBODY = "me", "none"
+BY_TIME = {
+    "-created_at": Ordering("created_at", descending=True),
+    "created_at": Ordering("created_at"),
+    "-updated_at": Ordering("updated_at", descending=True),
+    "updated_at": Ordering("updated_at"),
+}
+BY_RANK = {"rank": Ordering("rank_at"), **BY_TIME}
 
 
 class _AssigneeField(forms.CharField):

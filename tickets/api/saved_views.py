@@ -13,7 +13,7 @@ from supportdesk.core.api.schema import operation
 from supportdesk.core.api.views import ApiViewSet, expected_version, versioned
 from supportdesk.core.errors import InvalidInput, NotFound
 from tickets.api import examples
-from tickets.api.filters import TicketFilter
+from tickets.api.filters import BY_RANK, TicketFilter
 from tickets.api.serializers import FoundTicket, SavedViewCreate, SavedViewOut, SavedViewUpdate
 from tickets.api.views import TicketViewSet
 from tickets.models import SavedView
@@ -104,10 +104,8 @@ def _check_query(query: dict[str, str], request: Request) -> None:
     unknown = sorted(set(data) - set(TicketFilter.base_filters))
     if unknown:
         raise InvalidInput.on(f"query.{unknown[0]}", "There is no such parameter of the list.", "unknown_parameter")
-    if query.get("ordering", "rank") not in TicketViewSet.orderings:
-        raise InvalidInput.on(
-            "query.ordering", f"Must be one of: {', '.join(TicketViewSet.orderings)}.", "invalid_choice"
-        )
+    if query.get("ordering", "rank") not in BY_RANK:
+        raise InvalidInput.on("query.ordering", f"Must be one of: {', '.join(BY_RANK)}.", "invalid_choice")
     form = TicketFilter(data, queryset=TicketViewSet.queryset, request=request).form
     for name, errors in form.errors.as_data().items():
         raise InvalidInput.on(f"query.{name}", " ".join(errors[0].messages), errors[0].code or "invalid")

@@ -16,7 +16,7 @@ from supportdesk.core.actor import Actor, ActorKind
 from supportdesk.core.api import fields
 from supportdesk.core.models import Event
 from tickets import decisions
-from tickets.api.filters import TicketFilter
+from tickets.api.filters import BY_RANK, TicketFilter
 from tickets.enums import AssignmentReason, Category, Channel, DecisionOutcome, Priority, Sender, Status, Trigger
 from tickets.explaining import AdviceState, Explanation, Step, between
 from tickets.matching import ONE
@@ -501,7 +501,8 @@ class Query(serializers.DictField):
     @property
     def documented(self) -> dict[str, Any]:
         known = {name: parameter.text_schema for name, parameter in TicketFilter.base_filters.items()}
-        return {"properties": {**known, "ordering": {"type": "string", "minLength": 1}}, "additionalProperties": False}
+        ordering = {"type": "string", "enum": list(BY_RANK)}
+        return {"properties": {**known, "ordering": ordering}, "additionalProperties": False}
 
 
 class SavedViewCreate(fields.StrictSerializer):

@@ -30,7 +30,7 @@ from supportdesk.core.models import Event
 from tickets import audit, lists, search, selectors
 from tickets.api import examples, export
 from tickets.api.detail import represent, tells_of_customer
-from tickets.api.filters import HistoryFilter, ListFilter, TicketFilter
+from tickets.api.filters import BY_RANK, BY_TIME, HistoryFilter, ListFilter, TicketFilter
 from tickets.api.serializers import (
     BulkResults,
     BulkUpdate,
@@ -62,12 +62,6 @@ EXPORT_DESCRIPTION = (
     "that a spreadsheet would take for a formula begins with an apostrophe. `fields` chooses the columns. Supervisors, "
     "administrators and API keys only; each export leaves a fact of the audit."
 )
-BY_TIME = {
-    "-created_at": Ordering("created_at", descending=True),
-    "created_at": Ordering("created_at"),
-    "-updated_at": Ordering("updated_at", descending=True),
-    "updated_at": Ordering("updated_at"),
-}
 
 
 class TicketViewSet(ApiViewSet):
@@ -76,7 +70,7 @@ class TicketViewSet(ApiViewSet):
         "export": frozenset({Role.SUPERVISOR.value, Role.ADMIN.value, Scope.TICKETS_READ.value}),
         **dict.fromkeys(("create", "partial_update", "destroy", "bulk"), WRITERS),
     }
-    orderings: ClassVar = {"rank": Ordering("rank_at"), **BY_TIME}
+    orderings: ClassVar = BY_RANK
     queryset = Ticket.objects.none()
 
     @property

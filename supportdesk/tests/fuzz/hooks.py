@@ -55,7 +55,6 @@ BEYOND_THE_DOCUMENT = (
     "invalid_choice assignee|invalid sender",  # an API key has no tickets of its own, and replies to nobody
     "empty file",  # minLength counts characters
     "program_refused",
-    r"invalid_choice query\.ordering",
     "too_many",  # views that an agent keeps
     "idempotency_key_reused",
     "stale_version|differs .+",
