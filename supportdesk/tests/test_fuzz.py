@@ -18,7 +18,7 @@ SOUND: dict[str, Any] = {
 def test_a_run_without_failures_passes() -> None:
     verdict = verdict_of("agent", SOUND, 0)
     assert verdict.passed
-    assert list(summary([verdict]))[1:] == ["agent               39     285         0", "285 cases, 0 failures."]
+    assert list(summary([verdict]))[1:] == ["agent                39     285         0", "285 cases, 0 failures."]
 
 
 @pytest.mark.parametrize(
@@ -41,7 +41,7 @@ def test_everything_else_fails(report: dict[str, Any], code: int) -> None:
 def test_the_summary_names_what_was_found() -> None:
     report = SOUND | {"complete": False, "failures": [{"code": "ST101", "title": "Server error", "count": 2}]}
     assert list(summary([verdict_of("machine", report, 1)]))[1:] == [
-        "machine             39     285         2",
+        "machine              39     285         2",
         "    ST101 Server error: 2",
         "    did not run to its end",
         "285 cases, 2 failures.",

@@ -13,7 +13,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,16 +30,31 @@ CONFIG = Path(__file__).with_name("schemathesis.toml")
 SEED = 20_260_105
 QUIMBI_KEY = "the-key-of-tests"  # of settings.test
 PATIENCE = 30.0  # seconds for the server to answer
+IDENTITIES = ("agent", "supervisor", "machine", "admin")
 EVERY_PHASE = ("examples", "coverage", "fuzzing", "stateful")
 
 
 @dataclass(frozen=True, kw_only=True)
+class Attack:
+    """What one identity tries, on all operations or on some."""
+
+    identity: str
+    phases: tuple[str, ...]
+    part: str = ""
+    operations: tuple[str, ...] = ()  # as Schemathesis' filter says it
+
+    @property
+    def name(self) -> str:
+        return f"{self.identity} {self.part}".rstrip()
+
+
+@dataclass(frozen=True, kw_only=True)
 class Profile:
-    """How thoroughly each identity tries. Coverage, every border of every parameter, finds most for its time."""
+    """How thoroughly it is tried. Coverage, every border of every parameter, finds most for its time."""
 
     examples: int  # per operation, at most
     scenarios: int  # of calls that build on each other, at most
-    phases: dict[str, tuple[str, ...]]
+    lanes: tuple[tuple[Attack, ...], ...]  # go on side by side
     odd_methods: bool  # asks each path by the methods that the document does not name
 
     @property
@@ -50,20 +66,31 @@ class Profile:
         )
 
 
+# Only one lane writes, so that no two wait for each other's rows.
 PROFILES = {
     "ci": Profile(
         examples=1,
         scenarios=10,
-        phases={
-            **dict.fromkeys(("agent", "supervisor", "machine"), ("examples", "stateful")),
-            "admin": ("examples", "coverage", "stateful"),
-        },
+        lanes=(
+            (
+                Attack(
+                    identity="admin",
+                    part="reads",
+                    operations=("--include-method", "GET"),
+                    phases=("examples", "coverage"),
+                ),
+            ),
+            (
+                *(Attack(identity=one, phases=("examples", "stateful")) for one in IDENTITIES),
+                Attack(identity="admin", part="writes", operations=("--exclude-method", "GET"), phases=("coverage",)),
+            ),
+        ),
         odd_methods=False,
     ),
     "full": Profile(
         examples=25,
         scenarios=80,
-        phases=dict.fromkeys(("agent", "supervisor", "machine", "admin"), EVERY_PHASE),
+        lanes=(tuple(Attack(identity=one, phases=EVERY_PHASE) for one in IDENTITIES),),
         odd_methods=True,
     ),
 }
@@ -71,9 +98,9 @@ PROFILES = {
 
 @dataclass(frozen=True, kw_only=True)
 class Verdict:
-    """What one identity found, from Schemathesis' own report."""
+    """What one attack found, from Schemathesis' own report."""
 
-    identity: str
+    attack: str
     cases: int
     operations: int
     failures: dict[str, int]
@@ -87,7 +114,7 @@ class Verdict:
 def main() -> int:
     parser = argparse.ArgumentParser(prog="supportdesk.tests.fuzz", description=__doc__)
     parser.add_argument("--profile", choices=PROFILES, default="ci")
-    parser.add_argument("--identity", choices=PROFILES["full"].phases, help="only this one")
+    parser.add_argument("--identity", choices=IDENTITIES, help="only this one")
     chosen = parser.parse_args()
     profile = PROFILES[chosen.profile]
     try:
@@ -97,40 +124,45 @@ def main() -> int:
         return 1
     _manage("migrate", "--verbosity", "0")
     _manage("load_demo")
-    identities = [chosen.identity] if chosen.identity else list(profile.phases)
+    lanes = [[attack for attack in lane if chosen.identity in (None, attack.identity)] for lane in profile.lanes]
     with tempfile.TemporaryDirectory() as folder, _quimbi(), _server(Path(folder)) as site:
-        verdicts = [attack(site, identity, profile, Path(folder)) for identity in identities]
+        Path(folder, "schemathesis.toml").write_text(profile.configuration)
+
+        def attack_all(lane: Sequence[Attack]) -> list[Verdict]:
+            return [carry_out(attack, site, Path(folder)) for attack in lane]
+
+        with ThreadPoolExecutor(len(lanes)) as pool:
+            verdicts = [verdict for found in pool.map(attack_all, lanes) for verdict in found]
     print("\n".join(summary(verdicts)))
     return 0 if all(verdict.passed for verdict in verdicts) else 1
 
 
-def attack(site: str, identity: str, profile: Profile, folder: Path) -> Verdict:
-    report, configuration = folder / f"{identity}.json", folder / "schemathesis.toml"
-    configuration.write_text(profile.configuration)
-    print(f"As {identity} …", flush=True)
+def carry_out(attack: Attack, site: str, folder: Path) -> Verdict:
+    report = folder / f"{attack.name}.json"
+    print(f"As {attack.name} …", flush=True)
     command: list[str | Path] = [
-        *(BIN / "schemathesis", "--config-file", configuration, "run", f"{site}/api/schema"),
-        *("--seed", str(SEED), "--phases", ",".join(profile.phases[identity])),
+        *(BIN / "schemathesis", "--config-file", folder / "schemathesis.toml", "run", f"{site}/api/schema"),
+        *("--seed", str(SEED), "--phases", ",".join(attack.phases), *attack.operations),
         *("--no-color", "--report", "json", "--report-json-path", report),
     ]
-    environment = os.environ | {"SUPPORTDESK_FUZZ_IDENTITY": identity}
+    environment = os.environ | {"SUPPORTDESK_FUZZ_IDENTITY": attack.identity}
     done = subprocess.run(
         command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
-    verdict = verdict_of(identity, json.loads(report.read_text()) if report.exists() else {}, done.returncode)
+    verdict = verdict_of(attack.name, json.loads(report.read_text()) if report.exists() else {}, done.returncode)
     if not verdict.passed:
         print(done.stdout)
     return verdict
 
 
-def verdict_of(identity: str, report: dict[str, Any], code: int) -> Verdict:
+def verdict_of(attack: str, report: dict[str, Any], code: int) -> Verdict:
     """A run that broke off, or that reports less than it signals, has failed."""
     failures = {f"{group['code']} {group['title']}": int(group["count"]) for group in report.get("failures", ())}
     failures |= {group["title"]: int(group["count"]) for group in report.get("errors", ())}
     if code and not failures:
         failures["Schemathesis ended with code"] = code
     return Verdict(
-        identity=identity,
+        attack=attack,
         cases=report.get("test_cases", {}).get("generated", 0),
         operations=(report.get("operations") or {}).get("tested", 0),
         failures=failures,
@@ -139,10 +171,10 @@ def verdict_of(identity: str, report: dict[str, Any], code: int) -> Verdict:
 
 
 def summary(verdicts: list[Verdict]) -> Iterator[str]:
-    yield f"{'identity':<12}{'operations':>10}{'cases':>8}{'failures':>10}"
+    yield f"{'':<13}{'operations':>10}{'cases':>8}{'failures':>10}"
     for verdict in verdicts:
         found = sum(verdict.failures.values())
-        yield f"{verdict.identity:<12}{verdict.operations:>10}{verdict.cases:>8}{found:>10}"
+        yield f"{verdict.attack:<13}{verdict.operations:>10}{verdict.cases:>8}{found:>10}"
         yield from (f"    {title}: {count}" for title, count in verdict.failures.items())
         if not verdict.complete:
             yield "    did not run to its end"
