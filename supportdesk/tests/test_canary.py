@@ -130,9 +130,8 @@ def test_no_secret_of_a_connection_is_on_any_page_of_the_admin_or_in_an_export()
     for provider in Provider:
         known = make_connection(provider) if provider != Provider.SLACK else make_slack()
         Connection.objects.filter(pk=known.pk).update(**{name: marks.token() for name in SECRETS})
-        connections.update(
-            connection_id=known.pk, changes={"webhook_secret": marks.token()}, by=actor_of(admin), now=timezone.now()
-        )
+        given = {"access_token" if provider == Provider.SLACK else "webhook_secret": marks.token()}
+        connections.update(connection_id=known.pk, changes=given, by=actor_of(admin), now=timezone.now())
     seen = 0
     for model in apps.get_app_config("integrations").get_models():
         listing = f"/admin/integrations/{model._meta.model_name}/"

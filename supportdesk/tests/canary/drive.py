@@ -291,10 +291,8 @@ class Drive:
     def hear_of_partners(self) -> None:
         """Deliveries about people, signed and not; and a Slack that is told and one that nobody answers."""
         marks, secret = self.marks, self.marks.token()
-        shop, desk = (
-            make_connection(provider, changes={**CHANGES[provider], "webhook_secret": secret, "access_token": TOKEN})
-            for provider in (Provider.SHOPIFY, Provider.GORGIAS)
-        )
+        shop = make_connection(changes={"webhook_secret": secret, "access_token": TOKEN})
+        desk = make_connection(Provider.GORGIAS, changes={**CHANGES[Provider.GORGIAS], "webhook_secret": secret})
         make_connection(Provider.SLACK, changes={"access_token": marks.token(), "channel": "C0123456"})
         for number in range(6):
             person = {"id": number, "email": marks.email(), "phone": marks.phone(), "note": marks.text("note")}
