@@ -127,7 +127,7 @@ class Sandbox:
         self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
 
     def start(self) -> None:
-        Thread(target=self.server.serve_forever, daemon=True).start()
+        Thread(target=self.server.serve_forever, args=(0.02,), daemon=True).start()
 
     def stop(self) -> None:
         self.server.shutdown()
