@@ -32,29 +32,31 @@ def _secret(label: str, help_text: str) -> forms.CharField:
 
 
 class ConnectionForm(ServiceForm):
-    """Secrets go in and are never shown; an empty one is left as it is."""
+    """Of a new one the provider and the account; then what that provider has. Secrets go in and are never shown; an
+    empty one is left as it is.
+    """
 
     do = forms.ChoiceField(required=False, choices=[("", ""), *((name,) * 2 for name in DOINGS)])
     provider = forms.ChoiceField(choices=Provider.choices)
     account_key = forms.CharField(max_length=100, label="Account", help_text="The shop's domain, subdomain, workspace.")
-    channel = forms.CharField(required=False, max_length=32, help_text="Of Slack: the id of the channel.")
+    channel = forms.CharField(required=False, max_length=32, help_text="Its id, such as C0123456789.")
     email = forms.CharField(
-        required=False, max_length=254, label="E-mail", help_text="Of Gorgias: of the user whose API key it is."
+        required=False, max_length=254, label="E-mail", help_text="Of the user whose API key it is."
     )
     address = forms.CharField(
         required=False,
         max_length=254,
         label="Answers come from",
-        help_text="Of Gorgias: the address connected there, for tickets that are opened here. Empty: those stay here.",
+        help_text="The address connected there, for tickets that are opened here. Empty: those stay here.",
     )
     write_back = forms.BooleanField(
         required=False,
         label="Write back",
-        help_text="Of Shopify: notes and tags that agents change, with write_customers.",
+        help_text="Notes and tags that agents change, with the scope write_customers.",
     )
-    access_token = _secret("Token", "Of Slack: the bot's, which begins with xoxb-.")
+    access_token = _secret("Token", "Of Slack the bot's, which begins with xoxb-.")
     api_key = _secret(
-        "API key", "Of Gorgias: the user's key. Of Slack: the address of an incoming webhook, instead of a token."
+        "API key", "Of Gorgias the user's. Of Slack the address of an incoming webhook, instead of a token."
     )
     webhook_secret = _secret("Webhook secret", "The one before it is good for a day more.")
 
@@ -179,9 +181,9 @@ class ConnectionAdmin(DeskAdmin):
     has_module_permission = has_view_permission
 
     def settable(self, request: HttpRequest, obj: Any) -> frozenset[str]:
-        if obj is not None:
-            return connections.CHANGEABLE[Provider(obj.provider)] | {"do"}
-        return frozenset({"provider", "account_key"}).union(*connections.CHANGEABLE.values())
+        if obj is None:
+            return frozenset({"provider", "account_key"})
+        return connections.CHANGEABLE[Provider(obj.provider)] | {"do"}
 
     def build_form(self, request: HttpRequest, obj: Any) -> ServiceForm:
         known = {name: request.GET[name] for name in ("provider", "account_key") if obj is None and name in request.GET}
@@ -241,13 +243,8 @@ class ConnectionAdmin(DeskAdmin):
                 return connections.pause(connection_id=obj.pk, by=by, now=now)
         provider, account = given.pop("provider", ""), given.pop("account_key", "")
         if obj is None:
-            return connections.create(
-                provider=Provider(provider or form.cleaned_data["provider"]),
-                account_key=account,
-                changes=given,
-                by=by,
-                now=now,
-            )
+            chosen = Provider(provider or form.cleaned_data["provider"])
+            return connections.create(provider=chosen, account_key=account, by=by, now=now)
         return connections.update(connection_id=obj.pk, changes=given, by=by, now=now)
 
     def saved(self, request: HttpRequest, saved: Model, form: ServiceForm) -> HttpResponse:
