@@ -38,7 +38,11 @@ class ConnectionForm(ServiceForm):
 
     do = forms.ChoiceField(required=False, choices=[("", ""), *((name,) * 2 for name in DOINGS)])
     provider = forms.ChoiceField(choices=Provider.choices)
-    account_key = forms.CharField(max_length=100, label="Account", help_text="The shop's domain, subdomain, workspace.")
+    account_key = forms.CharField(
+        max_length=100,
+        label="Account",
+        help_text="The shop's domain, the subdomain at Gorgias, or the workspace's name.",
+    )
     channel = forms.CharField(required=False, max_length=32, help_text="Its id, such as C0123456789.")
     email = forms.CharField(
         required=False, max_length=254, label="E-mail", help_text="Of the user whose API key it is."
