@@ -23,12 +23,22 @@ from supportdesk.core.admin import ServiceForm
 from supportdesk.core.errors import Conflict, DomainError
 from supportdesk.core.http import GatewayError
 
+# What a field is at one provider, where it is not what it is elsewhere: its label, and a word about it.
+AT_SLACK = {
+    "access_token": ("Token", "The bot's, which begins with xoxb-."),
+    "api_key": ("Incoming webhook", "Its address, instead of a token."),
+}
 DOINGS = ("test", "activate", "pause", "connect", "register", "replay")
 
 
 def _secret(label: str, help_text: str) -> forms.CharField:
     widget = forms.PasswordInput(attrs={"autocomplete": "off"})
     return forms.CharField(required=False, max_length=2_000, label=label, widget=widget, help_text=help_text)
+
+
+def _label(name: str, provider: str) -> str:
+    at_slack = AT_SLACK.get(name) if provider == Provider.SLACK else None
+    return at_slack[0] if at_slack else str(ConnectionForm.base_fields[name].label)
 
 
 class ConnectionForm(ServiceForm):
@@ -58,10 +68,8 @@ class ConnectionForm(ServiceForm):
         label="Write back",
         help_text="Notes and tags that agents change, with the scope write_customers.",
     )
-    access_token = _secret("Token", "Of Slack the bot's, which begins with xoxb-.")
-    api_key = _secret(
-        "API key", "Of Gorgias the user's. Of Slack the address of an incoming webhook, instead of a token."
-    )
+    access_token = _secret("Token", "Instead of connecting on the provider's page.")
+    api_key = _secret("API key", "Of the user with that e-mail address.")
     webhook_secret = _secret("Webhook secret", "The one before it is good for a day more.")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -190,14 +198,20 @@ class ConnectionAdmin(DeskAdmin):
         return connections.CHANGEABLE[Provider(obj.provider)] | {"do"}
 
     def build_form(self, request: HttpRequest, obj: Any) -> ServiceForm:
-        known = {name: request.GET[name] for name in ("provider", "account_key") if obj is None and name in request.GET}
+        data = request.POST if request.method == "POST" else None
         if obj is not None:
             known = {"provider": obj.provider, "account_key": obj.account_key, **obj.options}
-        data = request.POST if request.method == "POST" else None
+        elif data is None:
+            known = {name: request.GET[name] for name in ("provider", "account_key") if name in request.GET}
+        else:
+            known = {}  # whatever it was filled with, what is sent is new
         settable = self.settable(request, obj)
         form = ConnectionForm(data, initial=known, settable=settable)
         for name in form.fields.keys() - settable - {"provider", "account_key", "version"}:
             del form.fields[name]
+        if known.get("provider") == Provider.SLACK:
+            for name in AT_SLACK.keys() & form.fields.keys():
+                form.fields[name].label, form.fields[name].help_text = AT_SLACK[name]
         return form
 
     def beside(self, request: HttpRequest, obj: Any) -> dict[str, Any]:
@@ -212,7 +226,7 @@ class ConnectionAdmin(DeskAdmin):
             "may_connect": obj.provider in providers.AUTHORIZATIONS,
             "backlog": selectors.backlog_of(obj, now=now),
             "has": {
-                ConnectionForm.base_fields[name].label: bool(getattr(obj, name))
+                _label(name, obj.provider): bool(getattr(obj, name))
                 for name in sorted(connections.SECRETS)
                 if getattr(obj, name) or name in connections.CHANGEABLE[Provider(obj.provider)]
             },
@@ -245,9 +259,8 @@ class ConnectionAdmin(DeskAdmin):
                 return obj  # type: ignore[no-any-return]
             case "pause":
                 return connections.pause(connection_id=obj.pk, by=by, now=now)
-        provider, account = given.pop("provider", ""), given.pop("account_key", "")
         if obj is None:
-            chosen = Provider(provider or form.cleaned_data["provider"])
+            chosen, account = Provider(form.cleaned_data["provider"]), form.cleaned_data["account_key"]
             return connections.create(provider=chosen, account_key=account, by=by, now=now)
         return connections.update(connection_id=obj.pk, changes=given, by=by, now=now)
 

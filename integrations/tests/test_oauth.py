@@ -110,6 +110,9 @@ def test_who_chose_our_app_at_shopify_is_led_to_their_shop(
     assert 'value="new.myshopify.com"' in browser.get(address).content.decode()
     assert Client().get(f"{ADMIN}wanted/shopify/?{query}").headers["Location"].startswith("/admin/login/")
     assert (Connection.objects.count(), OAuthState.objects.count(), shopify.of("token")) == (1, 0, [])
+    made = browser.post(address, {"provider": "shopify", "account_key": "new.myshopify.com"}, follow=True)
+    assert "Saved." in made.content.decode()
+    assert Connection.objects.filter(provider="shopify", account_key="new.myshopify.com").exists()
 
 
 @pytest.mark.parametrize(
@@ -131,6 +134,8 @@ def test_what_nobody_s_page_said_leads_nowhere(shopify: Sandbox, browser: Client
 def test_who_chose_our_app_at_gorgias_is_led_to_their_account(browser: Client) -> None:
     address = browser.get(f"{ADMIN}wanted/gorgias/?account=acme").headers["Location"]
     assert address == f"{ADMIN}add/?provider=gorgias&account_key=acme"
+    assert browser.post(address, {"provider": "gorgias", "account_key": "acme"}).status_code == 302
+    assert Connection.objects.filter(provider="gorgias", account_key="acme").exists()
     assert browser.get(f"{ADMIN}wanted/slack/?account=acme").status_code == 404
 
 

@@ -149,8 +149,17 @@ def test_the_admin_makes_and_changes_a_connection_and_shows_no_secret() -> None:
 
 
 def test_the_admin_asks_of_a_connection_what_its_provider_has() -> None:
-    slack = browser().get(page(make_slack())).context["form"]
-    assert slack.fields.keys() == {"version", "do", "provider", "account_key", "channel", "access_token", "api_key"}
+    client, always = browser(), {"version", "provider", "account_key"}
+    added = client.get("/admin/integrations/connection/add/").context["form"]
+    assert added.fields.keys() == always
+    for known, asked in (
+        (make_connection(Provider.SHOPIFY), {"access_token", "webhook_secret", "write_back"}),
+        (make_connection(Provider.GORGIAS), {"api_key", "webhook_secret", "email", "address"}),
+        (make_slack(), {"access_token", "api_key", "channel"}),
+    ):
+        shown = client.get(page(known))
+        assert shown.context["form"].fields.keys() == always | {"do"} | asked
+        assert ("Incoming webhook" in shown.content.decode()) == (known.provider == Provider.SLACK)
 
 
 @pytest.mark.parametrize(
@@ -302,6 +311,15 @@ def test_a_connection_is_made_and_changed_from_the_command_line(monkeypatch: pyt
     assert Event.objects.filter(name__startswith="connection.").count() == 3
 
 
+def test_a_secret_that_the_provider_has_no_use_for_is_refused_by_the_name_of_its_variable(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("SUPPORTDESK_CONNECTION_WEBHOOK_SECRET", SECRET)
+    with pytest.raises(CommandError, match=r"^SUPPORTDESK_CONNECTION_WEBHOOK_SECRET: Slack has no such setting"):
+        connect("slack", "Workspace")
+    assert not Connection.objects.exists()
+
+
 def test_what_was_paused_or_let_go_of_is_not_activated_by_any_change(monkeypatch: pytest.MonkeyPatch) -> None:
     known = make_connection()
     connections.pause(connection_id=known.pk, by=SYSTEM, now=NOW())
@@ -320,7 +338,11 @@ def test_what_was_paused_or_let_go_of_is_not_activated_by_any_change(monkeypatch
     [
         (("shopify", "evil.example/x.myshopify.com"), "", "account_key: Must be a shop's domain"),
         (("slack", "Team", "--channel", "#general"), "", "channel: Must be the id of a channel"),
-        (("shopify", "x.myshopify.com", "--stdin"), "SUPPORTDESK_CONNECTION_WEBHOOK_SECRET=short", "webhook_secret"),
+        (
+            ("shopify", "x.myshopify.com", "--stdin"),
+            "SUPPORTDESK_CONNECTION_WEBHOOK_SECRET=short",
+            "_WEBHOOK_SECRET: Must be",
+        ),
         (("shopify", "x.myshopify.com", "--stdin"), "the-very-secret", "A line must be one of"),
         (("shopify", "x.myshopify.com", "--stdin"), "SECRET_KEY=the-very-secret", "A line must be one of"),
     ],

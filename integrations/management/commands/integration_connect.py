@@ -18,6 +18,7 @@ from supportdesk.core.errors import DomainError
 BY = system("integration_connect", origin=Door.COMMAND)
 PREFIX = "SUPPORTDESK_CONNECTION_"
 VARIABLES = {f"{PREFIX}{name.upper()}": name for name in sorted(connections.SECRETS)}
+SAID_BY = {name: variable for variable, name in VARIABLES.items()}
 
 
 class Command(BaseCommand):
@@ -47,7 +48,8 @@ class Command(BaseCommand):
             self.stdout.write(f"{known} (#{known.pk}) is {known.get_status_display()}. {missing.detail}")
         except DomainError as problem:
             raise CommandError(
-                "; ".join(f"{one.field}: {one.detail}" for one in problem.errors) or problem.detail
+                "; ".join(f"{SAID_BY.get(one.field, one.field)}: {one.detail}" for one in problem.errors)
+                or problem.detail
             ) from None
         else:
             self.stdout.write(f"{known} (#{known.pk}) is {known.get_status_display()}.")
