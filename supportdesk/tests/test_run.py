@@ -16,7 +16,7 @@ from supportdesk.core.devservices.ports import free_port
 from supportdesk.core.observability import health
 from supportdesk.core.tests.test_devservices import linux, wait_for
 from supportdesk.demo import story
-from supportdesk.management.commands.run import NOT_READY
+from supportdesk.management.commands.run import not_ready
 from supportdesk.tests.databases import NOTHING, TEMPLATE, database
 
 MANAGE = [sys.executable, str(settings.BASE_DIR / "manage.py")]
@@ -173,4 +173,9 @@ def test_a_url_that_leads_nowhere_is_refused_by_name_and_never_shown(name: str, 
 
 @pytest.mark.django_db
 def test_whatever_readiness_looks_at_has_a_sentence() -> None:
-    assert NOT_READY.keys() == health.parts().keys()
+    found = health.parts()
+    assert found.keys() == {"database", "redis", "encryption"}
+    assert not_ready(found) == ""
+    assert "of REDIS_URL" in not_ready(found | {"redis": False})
+    assert "ENCRYPTION_KEYS" in not_ready(found | {"encryption": False})
+    assert "ENCRYPTION_KEYS" not in not_ready(found | {"database": False, "encryption": False})

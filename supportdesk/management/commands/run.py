@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from argparse import ArgumentParser
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -88,6 +89,14 @@ class Part:
         self.start()
 
 
+def not_ready(parts: Mapping[str, bool]) -> str:
+    """What is wrong, by whether each part works; without a database nothing is known of the keys."""
+    said = {part: NOT_READY[part] for part, works in parts.items() if not works}
+    if "database" in said:
+        said.pop("encryption", None)
+    return " ".join(said.values())
+
+
 class Command(BaseCommand):
     help = "Runs the product with demo data: migrates, fills an empty database, starts web, worker and beat."
 
@@ -137,9 +146,8 @@ class Command(BaseCommand):
             call_command("migrate", verbosity=0)
         except OperationalError as problem:
             raise CommandError(f"The database of DATABASE_URL cannot be used: {str(problem).strip()}") from None
-        missing = [part for part, works in health.parts().items() if not works]
-        if missing:
-            raise CommandError(" ".join(NOT_READY[part] for part in missing))
+        if problem := not_ready(health.parts()):
+            raise CommandError(problem)
         call_command("load_demo", stdout=self.stdout)
         partners.connect(now=timezone.now())
         for part in parts:
