@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from supportdesk.tests.fuzz.__main__ import summary, verdict_of
+from supportdesk.tests.fuzz.__main__ import IDENTITIES, PROFILES, summary, verdict_of
 
 SOUND: dict[str, Any] = {
     "complete": True,
@@ -46,3 +46,10 @@ def test_the_summary_names_what_was_found() -> None:
         "    did not run to its end",
         "285 cases, 2 failures.",
     ]
+
+
+def test_a_pipeline_leaves_no_identity_and_no_operation_out() -> None:
+    attacks = [attack for lane in PROFILES["ci"].lanes for attack in lane]
+    assert {attack.identity for attack in attacks if {"examples", "stateful"} <= set(attack.phases)} == set(IDENTITIES)
+    covered = {attack.operations for attack in attacks if "coverage" in attack.phases and attack.identity == "admin"}
+    assert covered == {("--include-method", "GET"), ("--exclude-method", "GET")}
