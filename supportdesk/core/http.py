@@ -210,17 +210,26 @@ class _SecureConnection(HTTPSConnection):
 
 @contextmanager
 def _hung_up_after(seconds: Any, line: Any) -> Iterator[None]:
-    """A read timeout is for one wait; here the head of an answer must be whole within it, however it drips."""
-    end = threading.Timer(seconds, _hang_up, [line])
+    """A read timeout is for one wait; here the head of an answer must be whole within it, however it drips. Raises
+    TimeoutError when it was not, whatever its beginning was taken for: a head that ends early reads like a whole one.
+    """
+    late = threading.Event()
+    end = threading.Timer(seconds, _hang_up, [line, late])
     end.daemon = True
     end.start()
     try:
         yield
+    except Exception:
+        if not late.is_set():
+            raise
     finally:
         end.cancel()
+    if late.is_set():
+        raise TimeoutError
 
 
-def _hang_up(line: socket.socket) -> None:
+def _hang_up(line: socket.socket, late: threading.Event) -> None:
+    late.set()
     with suppress(OSError):  # it is closed
         socket.socket.shutdown(line, socket.SHUT_RDWR)  # below TLS, whose goodbye would wait
 
