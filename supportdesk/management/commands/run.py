@@ -146,8 +146,8 @@ class Command(BaseCommand):
             call_command("migrate", verbosity=0)
         except OperationalError as problem:
             raise CommandError(f"The database of DATABASE_URL cannot be used: {str(problem).strip()}") from None
-        if problem := not_ready(health.parts()):
-            raise CommandError(problem)
+        if fault := not_ready(health.parts()):
+            raise CommandError(fault)
         call_command("load_demo", stdout=self.stdout)
         partners.connect(now=timezone.now())
         for part in parts:
