@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 from functools import cache
+from http.client import HTTPException
 from typing import Any, TypeVar
 
 import requests
@@ -219,7 +220,7 @@ def _hung_up_after(seconds: Any, line: Any) -> Iterator[None]:
     end.start()
     try:
         yield
-    except Exception:
+    except (OSError, HTTPException, HTTPError):
         if not late.is_set():
             raise
     finally:
