@@ -12,12 +12,13 @@ from agents.models import Agent
 from agents.tests.builders import SYSTEM, actor_of, make_agent, make_department, make_key
 from sla import performance
 from sla.tests.builders import HOUR, MINUTE, change_default, minutes, raise_due
+from supportdesk.core.models import Event
 from supportdesk.tests.client import Api, counted_statements
-from supportdesk.tests.plans import explained
-from tickets.enums import Sender
-from tickets.models import Ticket
+from supportdesk.tests.plans import explained, look_at
+from tickets.enums import AssignmentReason, Sender
+from tickets.models import Assignment, Ticket
 from tickets.services import lifecycle
-from tickets.tests.builders import assign, make_ticket, say, transfer
+from tickets.tests.builders import assign, fill_desk, make_ticket, say, transfer
 
 pytestmark = pytest.mark.django_db
 
@@ -96,10 +97,24 @@ def test_a_breach_while_it_was_theirs_stays_theirs() -> None:
     assert (shown(agent)["breaches"], shown(other)["breaches"]) == (1, 0)
 
 
+def _stretch(number: int, *, at: datetime) -> Assignment:
+    return Assignment(
+        ticket_id=number,
+        agent_id=number % 50,
+        previous_agent_id=number % 49,
+        reason=AssignmentReason.TRANSFER,
+        assigned_at=at - timedelta(hours=number),
+        ended_at=at,
+    )
+
+
 def test_it_is_read_off_indices_that_begin_with_the_agent() -> None:
     agent, now = make_agent(), timezone.now()
     with counted_statements() as taken:
         performance.of_agent(agent.pk, now=now)
+    fill_desk()
+    look_at([_stretch(number, at=now) for number in range(2_000)])
+    look_at([Event(at=now, subject_type="agent", subject_id=number % 50) for number in range(2_000)])
     plans = [explained(statement) for statement in taken]
     handled, _figures, open_ones, online, away, to = plans
     assert "ticket_handled" in handled
