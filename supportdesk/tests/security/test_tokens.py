@@ -99,7 +99,8 @@ WRONG_CLAIMS: dict[str, Callable[[Claims], Any]] = {
     "a session by its text": lambda claims: claims | {"sid": str(claims["sid"])},
     "a session that is SQL": lambda claims: claims | {"sid": f"{claims['sid']} OR 1=1"},
     "a list of sessions": lambda claims: claims | {"sid": [claims["sid"]]},
-    "another agent": lambda claims: claims | {"sub": "1"},
+    "another agent": lambda claims: claims | {"sub": str(int(claims["sub"]) + 1)},
+    "no such agent": lambda claims: claims | {"sub": str(int(claims["sub"]) + 1_000_000)},
     "no agent": lambda claims: without(claims, "sub"),
     "no type": lambda claims: without(claims, "token_type"),
     "another type": lambda claims: claims | {"token_type": "id"},
@@ -153,7 +154,8 @@ FORGED: dict[str, Callable[[Claims], bytes]] = {
 @pytest.mark.parametrize("forge", FORGED.values(), ids=FORGED)
 def test_a_forged_access_token_is_a_401(forge: Callable[[Claims], bytes]) -> None:
     agent = make_agent()
-    Agent.objects.get_queryset().filter(pk=agent.pk).update(token_version=7)
+    assert make_agent().pk == agent.pk + 1  # the other one of the vectors
+    Agent.objects.get_queryset().update(token_version=7)
     claims = jwt.decode(log_in(agent).access, options={"verify_signature": False})
     token = forge(claims).decode("latin-1")
     response = Client(raise_request_exception=False).get("/api/agents", headers={"Authorization": f"Bearer {token}"})
@@ -163,7 +165,8 @@ def test_a_forged_access_token_is_a_401(forge: Callable[[Claims], bytes]) -> Non
 @pytest.mark.parametrize("forge", FORGED.values(), ids=FORGED)
 def test_a_forged_refresh_token_opens_nothing(forge: Callable[[Claims], bytes]) -> None:
     agent = make_agent()
-    Agent.objects.get_queryset().filter(pk=agent.pk).update(token_version=7)
+    assert make_agent().pk == agent.pk + 1  # the other one of the vectors
+    Agent.objects.get_queryset().update(token_version=7)
     claims = jwt.decode(log_in(agent).refresh, options={"verify_signature": False})
     answer = Api().post("/api/auth/refresh", {"refresh": forge(claims).decode("latin-1")})
     assert answer.status in {400, 401}
