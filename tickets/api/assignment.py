@@ -4,34 +4,95 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, ClassVar
 
+from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from agents.api.serializers import NothingRequest
+from agents.api.serializers import NothingRequest, SkillOut
 from agents.enums import EVERY_ROLE, Scope
 from agents.models import Agent
 from customers.audit import record_read
+from supportdesk.core.api import fields
 from supportdesk.core.api.pagination import Ordering
 from supportdesk.core.api.schema import operation
 from supportdesk.core.api.views import ApiViewSet, versioned
-from tickets import audit, selectors, workload
+from tickets import audit, decisions, selectors, workload
 from tickets.api import examples
 from tickets.api.detail import represent
 from tickets.api.filters import BY_RANK, TicketFilter
-from tickets.api.serializers import (
-    Assign,
-    AssignmentEntry,
-    AvailableAgent,
-    DecisionOut,
-    TicketDecided,
-    TicketRow,
-    Transfer,
-)
+from tickets.api.serializers import AssignmentOut, PersonName, TicketDetail, TicketRow
 from tickets.api.views import READERS, WRITERS, OnTicketViewSet
-from tickets.models import Assignment, Ticket
+from tickets.enums import DecisionOutcome, Trigger
+from tickets.matching import ONE
+from tickets.models import Assignment, AssignmentDecision, Ticket
 from tickets.models.ticket import TicketQuerySet
 from tickets.services import assignment
 from tickets.services.assignment import AlreadyAssigned, AssignmentChanged, NotAssignable, NotAssigned
+
+MAX_REASON = 500
+
+
+class Assign(fields.StrictSerializer):
+    agent_id = fields.Id()
+
+
+class Transfer(fields.StrictSerializer):
+    from_agent_id = fields.Id(help_text="Who has the ticket, as far as the caller knows.")
+    agent_id = fields.Id()
+    reason = fields.Text(max_length=MAX_REASON, help_text="For colleagues; kept with the assignment.")
+
+
+class DecisionOut(serializers.Serializer[AssignmentDecision]):
+    """Why the ticket went to whom it went, or to nobody."""
+
+    id = serializers.IntegerField()
+    outcome = serializers.ChoiceField(choices=DecisionOutcome.choices)
+    trigger = serializers.ChoiceField(choices=Trigger.choices, source="record.trigger", help_text="What led to it.")
+    why = serializers.SerializerMethodField(help_text="In one sentence.")
+    over_capacity = serializers.BooleanField(
+        source="record.over_capacity", help_text="The agent had no room for it; by hand only."
+    )
+    version = serializers.IntegerField(source="record.version", help_text="Of the rules it was made by.")
+    decided_at = serializers.DateTimeField()
+
+    def get_why(self, decision: AssignmentDecision) -> str:
+        return decisions.why(decision.record)
+
+
+class AssignmentEntry(AssignmentOut):
+    """A stretch of one agent's work on the ticket."""
+
+    previous_agent = PersonName(allow_null=True, help_text="From whom it was transferred.")
+    transfer_reason = serializers.CharField(help_text="Why, in the words of who transferred it.")
+    assigned_by = PersonName(allow_null=True, help_text="Null when no person did.")
+    ended_at = serializers.DateTimeField(allow_null=True, help_text="Null: the present one.")
+    decision = DecisionOut(allow_null=True, help_text="Null for what was assigned before decisions were kept.")
+
+
+class TicketDecided(TicketDetail):
+    decision = DecisionOut(allow_null=True, help_text="Null when nothing had to be decided.")
+
+
+class AvailableAgent(serializers.Serializer[Agent]):
+    """An agent who is online and has room. The context's `loads` hold everybody's."""
+
+    id = serializers.IntegerField()
+    name = serializers.CharField()
+    department = PersonName(allow_null=True)
+    specializations = SkillOut(many=True)
+    capacity = serializers.IntegerField(help_text="Open tickets the agent takes at a time.")
+    load = serializers.SerializerMethodField(help_text="Unfinished tickets; pending ones count in part.")
+    free = serializers.SerializerMethodField(help_text="Open tickets there is room for.")
+
+    def get_load(self, agent: Agent) -> float:
+        return self._load(agent) / ONE
+
+    def get_free(self, agent: Agent) -> int:
+        return (agent.capacity * ONE - self._load(agent)) // ONE
+
+    def _load(self, agent: Agent) -> int:
+        loads: dict[int, int] = self.context["loads"]
+        return loads[agent.pk]
 
 
 class AssignmentViewSet(OnTicketViewSet):

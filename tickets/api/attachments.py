@@ -3,11 +3,13 @@
 from typing import Any, ClassVar
 
 from django.http import FileResponse
+from rest_framework import serializers
 from rest_framework.parsers import MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from customers.audit import record_read
+from supportdesk.core.api import fields
 from supportdesk.core.api.filters import refuse_unknown
 from supportdesk.core.api.pagination import Ordering
 from supportdesk.core.api.renderers import FileRenderer
@@ -15,10 +17,23 @@ from supportdesk.core.api.schema import operation
 from supportdesk.core.errors import InvalidInput
 from tickets import files, selectors
 from tickets.api import examples
-from tickets.api.serializers import AttachmentOut, Upload
+from tickets.api.conversation import AttachmentName
+from tickets.api.serializers import PersonName
 from tickets.api.views import READERS, WRITERS, OnTicketViewSet
 from tickets.models import Attachment
 from tickets.services import attachments, lifecycle
+
+
+class AttachmentOut(AttachmentName):
+    ticket_id = serializers.IntegerField()
+    message_id = serializers.IntegerField(allow_null=True, help_text="Null until a message takes it up.")
+    uploaded_by = PersonName(allow_null=True, help_text="Null when a machine did.")
+    sha256 = serializers.CharField()
+    created_at = serializers.DateTimeField()
+
+
+class Upload(fields.StrictSerializer):
+    file = serializers.FileField(max_length=1_000, allow_empty_file=True)
 
 
 class AttachmentViewSet(OnTicketViewSet):

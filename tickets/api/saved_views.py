@@ -3,10 +3,12 @@
 from typing import Any, ClassVar
 
 from django.http import QueryDict
+from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from agents.enums import EVERY_ROLE
+from supportdesk.core.api import fields
 from supportdesk.core.api.filters import refuse_unknown
 from supportdesk.core.api.pagination import PARAMETERS, Ordering
 from supportdesk.core.api.schema import operation
@@ -14,11 +16,47 @@ from supportdesk.core.api.views import ApiViewSet, expected_version, versioned
 from supportdesk.core.errors import InvalidInput, NotFound
 from tickets.api import examples
 from tickets.api.filters import BY_RANK, TicketFilter
-from tickets.api.serializers import FoundTicket, SavedViewCreate, SavedViewOut, SavedViewUpdate
+from tickets.api.serializers import FoundTicket
 from tickets.api.views import TicketViewSet
 from tickets.models import SavedView
 from tickets.services import saved_views
 from tickets.services.saved_views import ViewNameTaken
+
+
+class Query(serializers.DictField):
+    """Parameters of the list of tickets."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(child=fields.Text(max_length=200), **kwargs)
+
+    @property
+    def documented(self) -> dict[str, Any]:
+        known = {name: parameter.text_schema for name, parameter in TicketFilter.base_filters.items()}
+        ordering = {"type": "string", "enum": list(BY_RANK)}
+        return {"properties": {**known, "ordering": ordering}, "additionalProperties": False}
+
+
+class SavedViewCreate(fields.StrictSerializer):
+    name = fields.Text(max_length=100)
+    query = Query(help_text='Such as `{"status": "open", "assignee": "me", "ordering": "-created_at"}`.')
+    shared = fields.Boolean(required=False, help_text="Supervisors and administrators only.")
+
+
+class SavedViewUpdate(fields.StrictSerializer):
+    name = fields.Text(max_length=100, required=False)
+    query = Query(required=False)
+    shared = fields.Boolean(required=False)
+
+
+class SavedViewOut(serializers.Serializer[SavedView]):
+    id = serializers.IntegerField()
+    name = serializers.CharField()
+    query = serializers.DictField(child=serializers.CharField())
+    shared = serializers.BooleanField()
+    owner_id = serializers.IntegerField()
+    version = serializers.IntegerField()
+    created_at = serializers.DateTimeField()
+    updated_at = serializers.DateTimeField()
 
 
 class SavedViewViewSet(ApiViewSet):

@@ -29,25 +29,12 @@ from supportdesk.core.errors import Forbidden, InvalidInput, StaleVersion
 from supportdesk.core.models import Event
 from tickets import audit, lists, search, selectors
 from tickets.api import examples, export
+from tickets.api.bulk import BulkResults, BulkUpdate
+from tickets.api.conversation import HeardMessage, MessageCreate, MessageOut, MessagePosted, NoteCreate, NoteOut
 from tickets.api.detail import represent, tells_of_customer
 from tickets.api.filters import BY_RANK, BY_TIME, HistoryFilter, ListFilter, TicketFilter
-from tickets.api.serializers import (
-    BulkResults,
-    BulkUpdate,
-    EventOut,
-    FoundTicket,
-    HeardMessage,
-    MessageCreate,
-    MessageOut,
-    MessagePosted,
-    NoteCreate,
-    NoteOut,
-    RankOut,
-    TicketCreate,
-    TicketDetail,
-    TicketRow,
-    TicketUpdate,
-)
+from tickets.api.ranks import RankOut
+from tickets.api.serializers import EventOut, FoundTicket, TicketCreate, TicketDetail, TicketRow, TicketUpdate
 from tickets.enums import Sender
 from tickets.explaining import between, explain
 from tickets.models import Attachment, Message, Note, Ticket
