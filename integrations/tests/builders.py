@@ -16,8 +16,9 @@ from agents.tests.builders import SYSTEM
 from integrations import connections, receipts
 from integrations.contract import Inbox, Job, Processor
 from integrations.enums import Provider
-from integrations.gorgias.sandbox import EMAIL, KEY, register
-from integrations.gorgias.sandbox import Sandbox as Gorgias
+from integrations.gorgias.sandbox.answers import register
+from integrations.gorgias.sandbox.credentials import EMAIL, KEY
+from integrations.gorgias.sandbox.server import Sandbox as Gorgias
 from integrations.models import Connection, ExternalLink
 from integrations.providers import INBOXES
 from integrations.shopify import webhooks as shopify

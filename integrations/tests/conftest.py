@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from integrations import providers
-from integrations.gorgias.sandbox import Sandbox as Gorgias
+from integrations.gorgias.sandbox.server import Sandbox as Gorgias
 from integrations.slack.sandbox import Sandbox
 from integrations.tests.builders import Work, registered
 

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from integrations.shopify.sandbox import CLIENT_ID, SECRET, Sandbox
+from integrations.shopify.sandbox.credentials import CLIENT_ID, SECRET
+from integrations.shopify.sandbox.server import Sandbox
 
 
 @pytest.fixture

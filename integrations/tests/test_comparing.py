@@ -11,7 +11,9 @@ from django.utils import timezone
 from integrations import comparing, tasks
 from integrations.enums import PrivacyRequest
 from integrations.models import Connection, DataSubjectRequest, SyncCursor
-from integrations.shopify.sandbox import TOKEN, Sandbox, Scripted
+from integrations.shopify.sandbox.credentials import TOKEN
+from integrations.shopify.sandbox.exchange import Scripted
+from integrations.shopify.sandbox.server import Sandbox
 from integrations.tests.builders import SECRET, make_connection
 from supportdesk.tests.test_metrics import scraped
 

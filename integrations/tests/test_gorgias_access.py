@@ -16,7 +16,9 @@ from integrations.enums import Provider
 from integrations.gorgias import client, registration
 from integrations.gorgias.client import Down, Refused
 from integrations.gorgias.names import TRIGGERS
-from integrations.gorgias.sandbox import CLIENT_ID, CLIENT_SECRET, EMAIL, REFRESH, Sandbox, Scripted
+from integrations.gorgias.sandbox.credentials import CLIENT_ID, CLIENT_SECRET, EMAIL, REFRESH
+from integrations.gorgias.sandbox.exchange import Scripted
+from integrations.gorgias.sandbox.server import Sandbox
 from integrations.models import Connection
 from integrations.providers import AUTHORIZATIONS
 from integrations.tests.builders import SECRET, make_connection, path_of, send

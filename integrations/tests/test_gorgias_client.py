@@ -7,7 +7,9 @@ import pytest
 from integrations.enums import Provider
 from integrations.gorgias import client, pace
 from integrations.gorgias.client import Down, Refused
-from integrations.gorgias.sandbox import ADDRESS, Sandbox, Scripted
+from integrations.gorgias.sandbox.account import ADDRESS
+from integrations.gorgias.sandbox.exchange import Scripted
+from integrations.gorgias.sandbox.server import Sandbox
 from integrations.models import Connection
 from integrations.tests.builders import make_connection
 

@@ -14,7 +14,10 @@ from customers import privacy
 from customers.tests.builders import make_customer, update
 from integrations import connections
 from integrations.gorgias import client, handlers, mapping, outbound, taking, turns
-from integrations.gorgias.sandbox import ADDRESS, EMAIL, Sandbox, Scripted
+from integrations.gorgias.sandbox.account import ADDRESS
+from integrations.gorgias.sandbox.credentials import EMAIL
+from integrations.gorgias.sandbox.exchange import Scripted
+from integrations.gorgias.sandbox.server import Sandbox
 from integrations.models import Connection, ExternalLink
 from integrations.tests.builders import GorgiasDesk
 from supportdesk.core.actor import Door

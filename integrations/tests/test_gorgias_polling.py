@@ -12,7 +12,8 @@ from django.utils import timezone
 from customers.models import Customer
 from integrations import doctor, tasks
 from integrations.gorgias import client, polling
-from integrations.gorgias.sandbox import Sandbox, Scripted
+from integrations.gorgias.sandbox.exchange import Scripted
+from integrations.gorgias.sandbox.server import Sandbox
 from integrations.models import Connection, ExternalLink, SyncCursor
 from integrations.tests.builders import GorgiasDesk
 from supportdesk.core.models import Delivery, Event

@@ -15,7 +15,9 @@ from customers.services import Identity, identify_customer
 from customers.tests.builders import make_customer
 from integrations import receipts
 from integrations.gorgias import mapping, taking
-from integrations.gorgias.sandbox import EMAIL, Sandbox, Scripted
+from integrations.gorgias.sandbox.credentials import EMAIL
+from integrations.gorgias.sandbox.exchange import Scripted
+from integrations.gorgias.sandbox.server import Sandbox
 from integrations.gorgias.taking import Taken
 from integrations.models import ExternalLink, WebhookReceipt
 from integrations.tests.builders import GorgiasDesk, send_gorgias

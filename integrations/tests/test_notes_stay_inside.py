@@ -10,12 +10,12 @@ from agents.tests.builders import SYSTEM, actor_of, make_agent
 from customers.models import Customer
 from customers.tests.builders import update
 from integrations.gorgias import client
-from integrations.gorgias.sandbox import EMAIL
-from integrations.gorgias.sandbox import Sandbox as Gorgias
+from integrations.gorgias.sandbox.credentials import EMAIL
+from integrations.gorgias.sandbox.server import Sandbox as Gorgias
 from integrations.models import Connection
 from integrations.shopify import sources
-from integrations.shopify.sandbox import SCOPES, TOKEN
-from integrations.shopify.sandbox import Sandbox as Shopify
+from integrations.shopify.sandbox.credentials import SCOPES, TOKEN
+from integrations.shopify.sandbox.server import Sandbox as Shopify
 from integrations.slack.sandbox import Sandbox as Slack
 from integrations.tests.builders import SECRET, GorgiasDesk, make_connection, make_slack
 from quimbi.sandbox import Sandbox as Quimbi

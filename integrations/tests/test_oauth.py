@@ -15,7 +15,9 @@ from integrations import oauth
 from integrations.enums import ConnectionStatus, Provider
 from integrations.models import Connection, OAuthState
 from integrations.shopify import authorization
-from integrations.shopify.sandbox import SHOP, Sandbox, Scripted, callback
+from integrations.shopify.sandbox.credentials import SHOP
+from integrations.shopify.sandbox.exchange import Scripted
+from integrations.shopify.sandbox.server import Sandbox, callback
 from integrations.tests.builders import make_connection
 
 pytestmark = [pytest.mark.django_db, pytest.mark.vuln]

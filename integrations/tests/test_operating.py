@@ -14,11 +14,11 @@ from agents.tests.builders import SYSTEM, make_agent
 from integrations import connections, doctor, receipts
 from integrations.connections import ConnectionTaken, NotReady
 from integrations.enums import Provider
-from integrations.gorgias.sandbox import Sandbox as Gorgias
-from integrations.gorgias.sandbox import Scripted as GorgiasScripted
+from integrations.gorgias.sandbox.exchange import Scripted as GorgiasScripted
+from integrations.gorgias.sandbox.server import Sandbox as Gorgias
 from integrations.models import Connection, SyncCursor, WebhookReceipt
 from integrations.reading import Unreadable
-from integrations.shopify.sandbox import Sandbox as Shopify
+from integrations.shopify.sandbox.server import Sandbox as Shopify
 from integrations.slack.sandbox import Sandbox, Scripted
 from integrations.tests.builders import SECRET, Work, make_connection, make_slack, send_shopify
 from supportdesk.core.crypto import encrypted_columns

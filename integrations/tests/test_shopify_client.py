@@ -10,7 +10,9 @@ from integrations import tokens
 from integrations.models import Connection
 from integrations.shopify import client, queries, versions
 from integrations.shopify.pace import Pace, pace_of
-from integrations.shopify.sandbox import TOKEN, Sandbox, Scripted
+from integrations.shopify.sandbox.credentials import TOKEN
+from integrations.shopify.sandbox.exchange import Scripted
+from integrations.shopify.sandbox.server import Sandbox
 from integrations.tests.builders import SECRET, make_connection
 from supportdesk.core.http import Rejected, Unavailable
 

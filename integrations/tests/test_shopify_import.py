@@ -18,7 +18,9 @@ from customers.tests.builders import make_customer
 from integrations import jobs, syncing
 from integrations.models import Connection, ExternalLink, SyncCursor
 from integrations.shopify import client, sources, subscriptions
-from integrations.shopify.sandbox import TOKEN, Sandbox, Scripted
+from integrations.shopify.sandbox.credentials import TOKEN
+from integrations.shopify.sandbox.exchange import Scripted
+from integrations.shopify.sandbox.server import Sandbox
 from integrations.tests.builders import SECRET, make_connection
 
 pytestmark = [pytest.mark.slow, pytest.mark.django_db]

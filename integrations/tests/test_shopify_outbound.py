@@ -15,8 +15,10 @@ from integrations import connections, doctor, receipts
 from integrations.enums import ConnectionStatus
 from integrations.models import Connection, ExternalLink
 from integrations.shopify import client, mapping, outbound, sources, subscriptions
-from integrations.shopify.sandbox import SCOPES, TOKEN, Sandbox, Scripted
-from integrations.shopify.sandbox import Delivery as Sent
+from integrations.shopify.sandbox.credentials import SCOPES, TOKEN
+from integrations.shopify.sandbox.deliveries import Delivery as Sent
+from integrations.shopify.sandbox.exchange import Scripted
+from integrations.shopify.sandbox.server import Sandbox
 from integrations.tests.builders import SECRET, make_connection, send, signature
 from supportdesk.core import delivery
 from supportdesk.core.actor import Actor, Door

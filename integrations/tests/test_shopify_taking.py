@@ -26,9 +26,9 @@ from integrations.enums import ConnectionStatus, PrivacyRequest, ReceiptStatus
 from integrations.models import Connection, DataSubjectRequest, ExternalLink, WebhookReceipt
 from integrations.shopify import mapping, sources, taking
 from integrations.shopify import tags as merging
-from integrations.shopify.sandbox import Sandbox
-from integrations.shopify.sandbox import customer as customer_node
-from integrations.shopify.sandbox import order as order_node
+from integrations.shopify.sandbox.nodes import customer as customer_node
+from integrations.shopify.sandbox.nodes import order as order_node
+from integrations.shopify.sandbox.server import Sandbox
 from integrations.tests.builders import SECRET, encoded, make_connection, send, send_shopify, shopify_headers
 from supportdesk.core import delivery
 from supportdesk.core.actor import Door

@@ -12,7 +12,8 @@ from integrations import tokens
 from integrations.enums import ConnectionStatus
 from integrations.models import Connection
 from integrations.shopify import access
-from integrations.shopify.sandbox import Sandbox, Scripted
+from integrations.shopify.sandbox.exchange import Scripted
+from integrations.shopify.sandbox.server import Sandbox
 from integrations.tests.builders import SECRET, make_connection
 from integrations.tokens import Grant, GrantRefused, NeedsReauth, Unauthorized
 from supportdesk.core.http import Rejected, Unavailable

@@ -8,9 +8,9 @@ from typing import Any
 from agents.models import Agent
 from integrations import connections
 from integrations.enums import Provider
-from integrations.gorgias.sandbox import EMAIL, KEY, SECRET
+from integrations.gorgias.sandbox.credentials import EMAIL, KEY, SECRET
 from integrations.models import Connection
-from integrations.shopify import sandbox as shopify
+from integrations.shopify.sandbox import credentials as shopify
 from integrations.slack.sandbox import CHANNEL, TOKEN
 from supportdesk.core.actor import Door, system
 from supportdesk.demo.logins import DEMO_LOGINS

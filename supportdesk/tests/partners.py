@@ -5,8 +5,8 @@ from contextlib import contextmanager
 
 from django.test import override_settings
 
-from integrations.shopify.sandbox import CLIENT_ID, SECRET
-from integrations.shopify.sandbox import Sandbox as Shopify
+from integrations.shopify.sandbox.credentials import CLIENT_ID, SECRET
+from integrations.shopify.sandbox.server import Sandbox as Shopify
 from quimbi.sandbox import Sandbox as Quimbi
 
 

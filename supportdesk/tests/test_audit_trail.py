@@ -22,8 +22,8 @@ from agents.tests.builders import PASSWORD, SYSTEM, actor_of, make_agent, make_k
 from customers.models import Customer
 from customers.tests.builders import make_customer
 from integrations.models import Connection, DataSubjectRequest, WebhookReceipt
-from integrations.shopify.sandbox import TOKEN
-from integrations.shopify.sandbox import Sandbox as Shopify
+from integrations.shopify.sandbox.credentials import TOKEN
+from integrations.shopify.sandbox.server import Sandbox as Shopify
 from integrations.tests.builders import make_connection, send_shopify
 from sla.models import Calendar, SLAAlert
 from sla.services import applying, policies, simulating

@@ -26,8 +26,10 @@ from integrations.models import Connection
 from integrations.providers import AUTHORIZATIONS
 from integrations.shopify import access as shopify_access
 from integrations.shopify import subscriptions
-from integrations.shopify.sandbox import SCOPES, SHOP, Scripted, callback
-from integrations.shopify.sandbox import Sandbox as Shopify
+from integrations.shopify.sandbox.credentials import SCOPES, SHOP
+from integrations.shopify.sandbox.exchange import Scripted
+from integrations.shopify.sandbox.server import Sandbox as Shopify
+from integrations.shopify.sandbox.server import callback
 from integrations.tasks import refresh_one_token, refresh_tokens, register_webhooks, sync_shopify
 from integrations.tests.builders import make_connection, make_slack
 from quimbi.sandbox import Sandbox

@@ -24,7 +24,7 @@ from django.db import OperationalError
 from django.utils import timezone
 
 from agents.models import Agent
-from integrations.shopify import sandbox as shopify
+from integrations.shopify.sandbox import credentials as shopify
 from quimbi.sandbox import KEY
 from supportdesk.core.devservices import processes
 from supportdesk.core.devservices.ports import free_port

@@ -26,9 +26,9 @@ from customers.tests.orders import told
 from integrations import receipts
 from integrations.enums import Provider
 from integrations.gorgias import polling
-from integrations.gorgias.sandbox import Sandbox as Gorgias
-from integrations.gorgias.sandbox import Scripted
-from integrations.shopify.sandbox import TOKEN
+from integrations.gorgias.sandbox.exchange import Scripted
+from integrations.gorgias.sandbox.server import Sandbox as Gorgias
+from integrations.shopify.sandbox.credentials import TOKEN
 from integrations.tests.builders import (
     CHANGES,
     GorgiasDesk,

@@ -9,7 +9,8 @@ from django.conf import settings
 
 from agents.tests.builders import actor_of, make_agent
 from integrations.gorgias import handlers, outbound
-from integrations.gorgias.sandbox import EMAIL, Sandbox
+from integrations.gorgias.sandbox.credentials import EMAIL
+from integrations.gorgias.sandbox.server import Sandbox
 from integrations.tests.builders import GorgiasDesk
 from supportdesk.core.models import Delivery
 from supportdesk.tests.chaos.report import Drill, Outcome, Setting

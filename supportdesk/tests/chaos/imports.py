@@ -18,7 +18,8 @@ from django.utils.module_loading import import_string
 from customers.models import Customer
 from integrations import syncing
 from integrations.models import ExternalLink, SyncCursor
-from integrations.shopify.sandbox import TOKEN, Sandbox
+from integrations.shopify.sandbox.credentials import TOKEN
+from integrations.shopify.sandbox.server import Sandbox
 from integrations.syncing import Page, _Run
 from integrations.tests.builders import SECRET, make_connection
 from supportdesk.core.models import Event

@@ -23,14 +23,16 @@ from agents.tests.builders import make_agent
 from customers.models import Customer, ExternalIdentity
 from integrations.enums import Provider
 from integrations.gorgias import client, failures, outbound, turns
-from integrations.gorgias.sandbox import EMAIL, Asked, Sandbox, Scripted
+from integrations.gorgias.sandbox.credentials import EMAIL
+from integrations.gorgias.sandbox.exchange import Asked, Scripted
+from integrations.gorgias.sandbox.server import Sandbox
 from integrations.models import Connection, SlackChannel
 from integrations.shopify import client as shopify_client
 from integrations.shopify import outbound as shopify_outbound
 from integrations.shopify import sources
-from integrations.shopify.sandbox import TOKEN
-from integrations.shopify.sandbox import Sandbox as Shopify
-from integrations.shopify.sandbox import Scripted as ShopifyScripted
+from integrations.shopify.sandbox.credentials import TOKEN
+from integrations.shopify.sandbox.exchange import Scripted as ShopifyScripted
+from integrations.shopify.sandbox.server import Sandbox as Shopify
 from integrations.shopify.tags import split
 from integrations.slack.sandbox import Sandbox as Slack
 from integrations.slack.sandbox import Scripted as SlackScripted

@@ -13,7 +13,8 @@ from django.utils import timezone
 from integrations import tokens
 from integrations.models import Connection
 from integrations.shopify import access
-from integrations.shopify.sandbox import CLIENT_ID, SECRET, Sandbox
+from integrations.shopify.sandbox.credentials import CLIENT_ID, SECRET
+from integrations.shopify.sandbox.server import Sandbox
 from integrations.tests.builders import make_connection
 from supportdesk.core.http import GatewayError
 from supportdesk.tests.chaos.crew import crew

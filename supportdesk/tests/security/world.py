@@ -20,7 +20,7 @@ from agents.tests.builders import PASSWORD, SYSTEM, actor_of, make_agent, make_d
 from customers.tests.builders import make_customer
 from integrations.enums import Provider
 from integrations.models import Connection, DataSubjectRequest, SyncCursor, WebhookReceipt
-from integrations.shopify.sandbox import TOKEN
+from integrations.shopify.sandbox.credentials import TOKEN
 from integrations.tests.builders import SECRET, make_connection, send_shopify
 from quimbi.models import Call
 from sla.models import Calendar, SLAAlert
