@@ -44,6 +44,12 @@ def ask(asker: Asker, path: str) -> Measured:
     return asker.asking.read(path)
 
 
+def indexes_read(asker: Asker, path: str) -> tuple[str, Mapping[str, int]]:
+    """The plan of the list, and how many rows each index gave to it."""
+    plan = next(plan for plan in ask(asker, path).plans if "Limit" in plan)
+    return plan, {name: int(rows.replace(",", "")) for name, rows in INDEX_READ.findall(plan)}
+
+
 def test_what_is_asked_all_day_is_read_off_the_index_meant_for_it(desk: Mapping[str, Asker]) -> None:
     me = desk["agent"].agent
     intended = [
@@ -51,7 +57,7 @@ def test_what_is_asked_all_day_is_read_off_the_index_meant_for_it(desk: Mapping[
         # What has no department is so little here that two indexes serve it as well.
         *((who, "/api/tickets", {"ticket_department_rank", "ticket_assignee_rank"}) for who in ("agent", "small")),
         ("newcomer", "/api/tickets", {"ticket_department_rank", "ticket_assignee_rank"}),
-        ("admin", "/api/tickets?status=closed", {"ticket_status_rank"}),
+        ("admin", "/api/tickets?status=resolved", {"ticket_status_rank"}),
         ("admin", f"/api/tickets?assignee={me.pk}", {"ticket_assignee_rank"}),
         ("admin", f"/api/tickets?department={me.department_id}", {"ticket_department_rank"}),
         ("admin", "/api/tickets?ordering=-created_at", {"ticket_created"}),
@@ -59,11 +65,13 @@ def test_what_is_asked_all_day_is_read_off_the_index_meant_for_it(desk: Mapping[
         ("admin", "/api/customers", {"customer_created"}),
     ]
     for who, path, indexes in intended:
-        plan = next(plan for plan in ask(desk[who], path).plans if "Limit" in plan)
-        read = {name: int(rows.replace(",", "")) for name, rows in INDEX_READ.findall(plan)}
+        plan, read = indexes_read(desk[who], path)
         assert indexes <= set(read), f"{who} {path}\n{plan}"
         assert all(read[name] <= 51 for name in indexes), f"{who} {path}\n{plan}"
         assert "Seq Scan tickets_ticket" not in plan, f"{who} {path}\n{plan}"
+    # Nearly all that is done is closed, so of these two either is as good; from the wrong end it would not be.
+    plan, read = indexes_read(desk["admin"], "/api/tickets?status=closed")
+    assert read in ({"ticket_rank": 51}, {"ticket_status_rank": 51}), plan
 
 
 def test_statements_are_as_many_for_fifty_as_for_a_hundred_and_within_their_number(desk: Mapping[str, Asker]) -> None:

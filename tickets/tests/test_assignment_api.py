@@ -196,11 +196,11 @@ def test_bad_input_of_a_transfer(
 
 
 def test_each_member_of_a_transfer_is_needed_and_it_goes_to_another(api: Api, me: Agent) -> None:
-    ticket = make_ticket()
+    other, ticket = make_agent(), make_ticket()
     assert set(api.post(path(ticket, "transfer"), {}).fields) == {"from_agent_id", "agent_id", "reason"}
     answer = api.post(path(ticket, "transfer"), {"from_agent_id": me.pk, "agent_id": me.pk, "reason": "x"})
     assert (answer.status, answer.fields) == (400, {"agent_id": "same_agent"})
-    body = {"from_agent_id": 1, "agent_id": me.pk, "reason": "x"}
+    body = {"from_agent_id": other.pk, "agent_id": me.pk, "reason": "x"}
     answer = api.post(path(ticket, "transfer"), body)
     assert (answer.status, answer.body["code"], answer.body["current"]["assignee"]) == (409, "not_assigned", None)
 
