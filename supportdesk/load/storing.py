@@ -5,7 +5,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.conf import settings
 from django.db import DEFAULT_DB_ALIAS, connection, connections, transaction
 from django.db.models import Field, Model
 
@@ -17,6 +16,7 @@ from customers.models import Customer
 from supportdesk.core.actor import Actor
 from supportdesk.core.events import event_row
 from supportdesk.core.models import Event
+from supportdesk.core.owning import cursor_of_owner
 from supportdesk.load.generating import SPAN, Cast, Chunk, Ids, Team
 from tickets import lists
 from tickets.models import Assignment, Message, Note, Ticket, TicketText
@@ -69,14 +69,9 @@ def tidy() -> None:
     """VACUUM and ANALYZE what was written, as the tables' owner: a plan is only as good as what PostgreSQL knows. Gives
     no space back, for which it would wait until nobody reads.
     """
-    owner = connection.copy()
-    owner.settings_dict |= {name: settings.MIGRATION_DATABASE[name] for name in ("USER", "PASSWORD", "PORT")}
     tables = ", ".join(f'"{model._meta.db_table}"' for model in WRITTEN)
-    try:
-        with owner.cursor() as cursor:
-            cursor.execute(f"VACUUM (ANALYZE, TRUNCATE false) {tables}")
-    finally:
-        owner.close()
+    with cursor_of_owner() as cursor:
+        cursor.execute(f"VACUUM (ANALYZE, TRUNCATE false) {tables}")
 
 
 def _team(name: str, share: float, *, agents: int, by: Actor, now: datetime) -> Team:

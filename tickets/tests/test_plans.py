@@ -64,6 +64,8 @@ def test_a_page_of_a_filtered_list_is_read_off_one_index_in_order(filters: dict[
         ({"customer_id": 1}, ("-created_at", "-pk"), "ticket_customer_created"),
         ({"created_at__gte": START}, ("created_at", "pk"), "ticket_created"),
         ({"updated_at__gte": START}, ("updated_at", "pk"), "ticket_updated"),
+        ({"department_id__isnull": True}, ("-created_at", "-pk"), "ticket_unsorted_created"),
+        ({"department_id__isnull": True, "status": "closed"}, ("-updated_at", "-pk"), "ticket_unsorted_updated"),
     ],
 )
 def test_lists_by_time_are_read_off_one_index(filters: dict[str, Any], order: tuple[str, ...], index: str) -> None:

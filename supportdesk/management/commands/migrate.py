@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
-from urllib.parse import unquote
 
 from django.conf import settings
 from django.core.management.commands import migrate
@@ -11,8 +10,8 @@ from django.db import connection
 
 from supportdesk.core.devservices.postgres import DISCREET
 from supportdesk.core.models import APPEND_ONLY
+from supportdesk.core.owning import owner_settings
 
-ROLE_SETTINGS = ("USER", "PASSWORD", "HOST", "PORT")
 READ_ONLY = ("django_migrations",)
 
 
@@ -24,11 +23,11 @@ class Command(migrate.Command):
     """
 
     def handle(self, *args: Any, **options: Any) -> None:
-        owner, application = settings.MIGRATION_DATABASE, connection.settings_dict["USER"]
-        if owner["USER"] == application:
+        application = connection.settings_dict["USER"]
+        if settings.MIGRATION_DATABASE["USER"] == application:
             super().handle(*args, **options)
         else:
-            with _connected_as(owner):
+            with _connected_as_owner():
                 super().handle(*args, **options)
                 _grant(application)
         talkative = _talkative()
@@ -46,11 +45,11 @@ def _talkative() -> list[str]:
 
 
 @contextmanager
-def _connected_as(owner: dict[str, Any]) -> Iterator[None]:
-    kept = {name: connection.settings_dict[name] for name in ROLE_SETTINGS}
+def _connected_as_owner() -> Iterator[None]:
+    owner = owner_settings()
+    kept = {name: connection.settings_dict[name] for name in owner}
     connection.close()
-    connection.settings_dict.update({name: owner[name] for name in ROLE_SETTINGS})
-    connection.settings_dict["HOST"] = unquote(str(owner["HOST"]))
+    connection.settings_dict.update(owner)
     try:
         yield
     finally:
