@@ -15,18 +15,11 @@ from integrations.api.products import ProductViewSet
 from integrations.api.webhooks import WebhookViewSet
 from integrations.enums import Provider
 from quimbi.api.views import CustomerInsightViewSet, DraftViewSet, RecommendationViewSet, ReportViewSet
-from sla.api.views import (
-    ApplicationViewSet,
-    AtRiskViewSet,
-    BreachViewSet,
-    CalendarVersionViewSet,
-    CalendarViewSet,
-    DashboardViewSet,
-    PolicyVersionViewSet,
-    PolicyViewSet,
-    SimulationViewSet,
-    TicketSLAViewSet,
-)
+from sla.api.breaches import AtRiskViewSet, BreachViewSet
+from sla.api.calendars import CalendarVersionViewSet, CalendarViewSet
+from sla.api.dashboard import DashboardViewSet
+from sla.api.promises import TicketSLAViewSet
+from sla.api.views import ApplicationViewSet, PolicyVersionViewSet, PolicyViewSet, SimulationViewSet
 from supportdesk.core.api.converters import IdConverter, PublicIdConverter
 from supportdesk.core.api.docs import DocsView, document
 from supportdesk.core.observability import health, scrape

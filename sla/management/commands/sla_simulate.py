@@ -10,7 +10,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
 from agents.models import Department
-from sla.api.serializers import HoursIn
+from sla.api.hours import HoursIn
 from sla.models import Policy
 from sla.services import simulating
 from sla.services.simulating import Tally
