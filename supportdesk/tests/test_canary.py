@@ -37,10 +37,10 @@ from supportdesk.core.events import emit
 from supportdesk.core.models import Event, IdempotencyRecord, ImportRecord, RateWindow
 from supportdesk.core.observability.metrics import LIMITED
 from supportdesk.tests import working
+from supportdesk.tests.audit_trail.world import STREAMS, api_routes, embedded
 from supportdesk.tests.canary.drive import Drive
 from supportdesk.tests.canary.marks import Marks
 from supportdesk.tests.canary.places import Places, watched
-from supportdesk.tests.test_audit_trail import STREAMS, api_routes, embedded
 from tickets.events import TicketUpdated
 
 pytestmark = [pytest.mark.slow, pytest.mark.django_db, pytest.mark.vuln]
