@@ -15,7 +15,7 @@ from django.db import IntegrityError, transaction
 from django.db.models.functions import Now
 
 from customers.identity import normalised_email
-from integrations import receipts
+from integrations import intake, receipts
 from integrations.contract import inbox_of
 from integrations.enums import ConnectionStatus, Provider, ReceiptStatus
 from integrations.events import ConnectionChanged, ConnectionCreated, ConnectionStatusChanged
@@ -214,7 +214,7 @@ def missing_of(known: Connection, *, now: datetime) -> str:
         known.access_token or (known.api_key and known.options.get("email"))
     ):
         return "It needs a user's e-mail address with an API key, or to be authorized."
-    if not receipts.live_secrets(known, inbox_of(known.provider), now=now):
+    if not intake.live_secrets(known, inbox_of(known.provider), now=now):
         return f"It needs a webhook secret of at least {MIN_SECRET_BYTES} random characters."
     return ""
 

@@ -1,4 +1,4 @@
-"""What we are connected to, what came in, and what was told. See integrations.receipts and integrations.slack."""
+"""What we are connected to, what came in, and what was told. See intake, receipts and slack beside it."""
 
 import secrets
 from typing import ClassVar

@@ -7,9 +7,9 @@ from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from integrations import receipts
+from integrations import intake
 from integrations.enums import Provider
-from integrations.receipts import Unverified
+from integrations.intake import Unverified
 from supportdesk.core.api.guards import body_too_large
 from supportdesk.core.api.permissions import ANYONE
 from supportdesk.core.api.schema import operation
@@ -71,5 +71,5 @@ class WebhookViewSet(ApiViewSet):
         if len(body) > settings.MAX_WEBHOOK_BYTES:
             raise body_too_large(settings.MAX_WEBHOOK_BYTES)
         headers = {name.lower(): value for name, value in request.headers.items()}
-        receipts.take_in(provider=self.provider, public_id=public_id, headers=headers, raw=body, now=self.now)
+        intake.take_in(provider=self.provider, public_id=public_id, headers=headers, raw=body, now=self.now)
         return Response(status=202)

@@ -13,7 +13,7 @@ from customers import privacy
 from customers.models import Customer
 from customers.services import Identity
 from customers.tests.builders import make_customer
-from integrations import connections, receipts
+from integrations import connections, intake, receipts
 from integrations.contract import Ignored
 from integrations.enums import Provider
 from integrations.models import UNFINISHED, Connection, WebhookReceipt
@@ -265,10 +265,10 @@ def test_a_failed_store_is_a_503_and_the_repetition_is_stored(work: Work, monkey
         raise OperationalError("gone")
 
     with monkeypatch.context() as patched:
-        patched.setattr(receipts, "_store", down)
+        patched.setattr(intake, "_store", down)
         assert send_shopify(known, UPDATE).status_code == 503
     with monkeypatch.context() as patched:
-        patched.setattr(receipts, "_connection", down)
+        patched.setattr(intake, "_connection", down)
         assert send_shopify(known, UPDATE).status_code == 503
     assert send_shopify(known, UPDATE).status_code == 202
 
@@ -309,7 +309,7 @@ def test_the_apps_address_takes_the_account_from_the_signed_body(work: Work, set
     assert (receipt.connection_id, receipt.privacy, receipt.resource_key) == (known.pk, True, "customer:7")
     assert app_wide({"shop_domain": "unknown.myshopify.com"}, "shop/redact").status_code == 202
     assert app_wide({"id": 1}, "orders/create").status_code == 202
-    assert WebhookReceipt.objects.get(topic="orders/create").error == receipts.NO_CONNECTION
+    assert WebhookReceipt.objects.get(topic="orders/create").error == intake.NO_CONNECTION
     assert work_off() == 2
 
 

@@ -10,7 +10,7 @@ from django.utils import timezone
 from redis import ConnectionError as RedisDown
 
 from agents.tests.builders import make_agent
-from integrations import receipts
+from integrations import intake
 from integrations.enums import PrivacyRequest
 from integrations.gorgias import turns
 from integrations.models import Connection, DataSubjectRequest, SyncCursor
@@ -93,7 +93,7 @@ def exposed(db: None, monkeypatch: pytest.MonkeyPatch, settings: Any, quimbi: Sa
     for secret in (SECRET, "x" * 32):
         send_shopify(shop, {"id": 7}, secret=secret)
     turns.OPERATIONS.labels("refused")
-    receipts.LATE_ONES.labels("shopify")
+    intake.LATE_ONES.labels("shopify")
     _have_late_things(shop)
     make_slack()
     make_ticket(priority="urgent")

@@ -25,7 +25,7 @@ from django.utils import timezone
 from customers import services as customers
 from customers.models import Customer
 from customers.services import Identity
-from integrations import receipts
+from integrations import intake, receipts
 from integrations.contract import Inbox, Job, Label, Processor
 from integrations.enums import Provider, ReceiptStatus
 from integrations.models import Connection, WebhookReceipt
@@ -298,13 +298,13 @@ def believe_the_last() -> None:
 
 def ask_outside() -> None:
     """The door asks somebody else before it answers, who is slow every twentieth time."""
-    real, asked = receipts._store, itertools.count()
+    real, asked = intake._store, itertools.count()
 
     def store(*given: Any, **named: Any) -> bool:
         time.sleep(0.8 if next(asked) % 20 == 0 else 0.0)
         return real(*given, **named)
 
-    receipts._store = store
+    intake._store = store
 
 
 def nap() -> None:
