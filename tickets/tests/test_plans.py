@@ -45,6 +45,7 @@ def _desk(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator
         ({"channel": "chat"}, "ticket_channel_rank"),
         ({"category": "refund"}, "ticket_category_rank"),
         ({"department_id": 1}, "ticket_department_rank"),
+        ({"department_id__isnull": True}, "ticket_unsorted_rank"),
         ({"assignee_id": 1}, "ticket_assignee_rank"),
         ({"assignee__isnull": True}, "ticket_unassigned_rank"),
         ({"assignee_id": 1, "resolved_at__isnull": True}, "ticket_work"),
