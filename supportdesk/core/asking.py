@@ -12,6 +12,7 @@ from redis.exceptions import RedisError
 
 from supportdesk.core.observability.metrics import REDIS_ERRORS
 
+TIMEOUT_SECONDS = 0.3
 QUIET_SECONDS = 5.0  # after a failure of Redis, how long nothing more is asked of it
 log = structlog.get_logger("supportdesk.redis")
 
@@ -19,7 +20,8 @@ log = structlog.get_logger("supportdesk.redis")
 @cache
 def redis() -> Redis:
     """This process's connections, whose answers are text."""
-    return Redis.from_url(settings.REDIS_URL, socket_timeout=0.3, socket_connect_timeout=0.3, decode_responses=True)
+    patience = {"socket_timeout": TIMEOUT_SECONDS, "socket_connect_timeout": TIMEOUT_SECONDS}
+    return Redis.from_url(settings.REDIS_URL, **patience, decode_responses=True)
 
 
 class Asking:

@@ -25,6 +25,7 @@ THREADS = 4
 KINDS = ("500", "hang", "html", "reset", "slow")  # of which the short profile plays two
 STUMBLING = ("spotty", "flapping")
 MOST_FAILURES, MOST_AMPLIFIED, SLACK = 10, 1.2, 2.0
+LATE = 0.5  # of an interval: how much later than it was let by a call may arrive on a busy machine
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,10 +103,10 @@ def _judged(
     for phase, after in outages:
         sent = sorted(request.at for request in sandbox.requests if phase.begins <= request.at < phase.ends)
         opened = max(sent[:FAILURES], default=phase.ends)  # or later: the failure that opens it was sent then
-        burst = sum(at < opened + interval / 2 for at in sent)
+        burst = sum(at < opened + LATE * interval for at in sent)
         before_open[phase.kind], later = burst, sent[burst:]
         probes += len(later)
-        while_open += sum(second - first < 0.7 * interval for first, second in pairwise([opened, *later]))
+        while_open += sum(second - first < (1 - LATE) * interval for first, second in pairwise([opened, *later]))
         seconds += [at - after.begins for at, how in answers if after.begins <= at < after.ends and how == "ok"][:1]
     amplified = {
         name: _amplification([phase for phase in phases if phase.kind in kinds])

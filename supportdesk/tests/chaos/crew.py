@@ -10,6 +10,8 @@ from typing import Any, TypeVar
 import django
 from django.utils.module_loading import import_string
 
+from supportdesk.core import asking
+
 Argument = TypeVar("Argument")
 Result = TypeVar("Result")
 PATIENCE = 300.0  # seconds for the slowest rival to be ready
@@ -38,7 +40,9 @@ class Crew:
 
 @contextmanager
 def crew(*, processes: int, threads: int, fault: Callable[[], None] | None = None) -> Iterator[Crew]:
-    """`fault` is patched into each process before it does anything."""
+    """`fault` is patched into each process before it does anything. They wait for Redis as long as it takes: on a busy
+    machine one of them would do without, and so have a breaker of its own, which is not what is judged.
+    """
     context = multiprocessing.get_context("spawn")
     start = context.Barrier(processes * threads)
     named = f"{fault.__module__}.{fault.__qualname__}" if fault else ""  # its module needs Django up to be imported
@@ -51,6 +55,7 @@ def crew(*, processes: int, threads: int, fault: Callable[[], None] | None = Non
 def _boot(start: multiprocessing.synchronize.Barrier, threads: int, fault: str) -> None:
     global _threads, _start
     django.setup()
+    asking.TIMEOUT_SECONDS = PATIENCE
     _threads, _start = ThreadPoolExecutor(threads), start
     if fault:
         import_string(fault)()
