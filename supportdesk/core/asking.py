@@ -20,8 +20,12 @@ log = structlog.get_logger("supportdesk.redis")
 @cache
 def redis() -> Redis:
     """This process's connections, whose answers are text."""
-    patience = {"socket_timeout": TIMEOUT_SECONDS, "socket_connect_timeout": TIMEOUT_SECONDS}
-    return Redis.from_url(settings.REDIS_URL, **patience, decode_responses=True)
+    return Redis.from_url(
+        settings.REDIS_URL,
+        socket_timeout=TIMEOUT_SECONDS,
+        socket_connect_timeout=TIMEOUT_SECONDS,
+        decode_responses=True,
+    )
 
 
 class Asking:
